@@ -1,0 +1,37 @@
+"""The one form in which every dataset reaches the rest of the library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images with their labels and the names by which every later artifact refers to them.
+
+    Attributes:
+        ids: one string an image, e.g. ``test/00042``.
+        images: uint8, N x C x H x W.
+        labels: int64, N.
+    """
+
+    ids: np.ndarray
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def subset(self, indices: np.ndarray | Tensor) -> ImageSet:
+        """Return the images at the given positions (or under a boolean mask), in that order."""
+        positions = np.asarray(indices)
+        chosen = torch.as_tensor(positions)
+        return ImageSet(self.ids[positions], self.images[chosen], self.labels[chosen])
+
+    def pixels(self) -> Tensor:
+        """Return the images as float32 in [0, 1]."""
+        return self.images.to(torch.float32) / 255

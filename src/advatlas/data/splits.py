@@ -1,0 +1,116 @@
+"""Fixed splits: which image of which pool is for training, validation and test, and the file that records it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from advatlas.data.dataset import Dataset, Pool, Source
+from advatlas.data.imageset import ImageSet
+from advatlas.errors import AdvatlasError
+from advatlas.seeds import derive_seed
+from advatlas.storage.artifacts import read_artifact, write_artifact
+from advatlas.storage.tensors import tensor_column
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class SplitSizes:
+    """How many images each split holds; ``None`` for train and test means all that are left."""
+
+    train: int | None
+    validation: int
+    test: int | None
+
+
+def split_indices(sizes: dict[str, int], wanted: SplitSizes, seed: int) -> dict[str, tuple[str, np.ndarray]]:
+    """Choose the images of each split.
+
+    Args:
+        sizes: images in each pool of the dataset.
+        wanted: images asked for in each split.
+        seed: the same seed gives the same split on every machine.
+
+    Returns:
+        For each split the pool it comes from and the chosen positions in it, ascending.
+
+    Raises:
+        AdvatlasError: a pool has fewer images than are asked for.
+    """
+
+    def shuffled(pool: str) -> np.ndarray:
+        return np.random.default_rng(derive_seed(seed, "split", pool)).permutation(sizes[pool])
+
+    def taken(pool: str, order: np.ndarray, count: int | None, split: str) -> tuple[np.ndarray, np.ndarray]:
+        count = len(order) if count is None else count
+        if count > len(order) or count == 0:
+            raise AdvatlasError(
+                f"the {split} split asks for {count} images, but {len(order)} of the {sizes[pool]} images of the "
+                f"{pool} pool are left; lower dataset.train, dataset.validation or dataset.test"
+            )
+        return np.sort(order[:count]), order[count:]
+
+    rest = shuffled("train")
+    if "test" in sizes:
+        test_pool, test = "test", taken("test", shuffled("test"), wanted.test, "test")[0]
+    else:
+        test_pool, (test, rest) = "train", taken("train", rest, wanted.test, "test")
+    validation, rest = taken("train", rest, wanted.validation, "validation")
+    train, rest = taken("train", rest, wanted.train, "train")
+    return {"train": ("train", train), "validation": ("train", validation), "test": (test_pool, test)}
+
+
+def prepare(dataset: Dataset, source: Source, wanted: SplitSizes, seed: int) -> dict[str, ImageSet]:
+    """Load a dataset and cut it into its splits."""
+    pools = dataset.load(source)
+    _check(dataset, pools)
+    chosen = split_indices({name: len(pool.labels) for name, pool in pools.items()}, wanted, seed)
+    return {
+        split: ImageSet(
+            np.array([f"{pool}/{index:05d}" for index in indices]),
+            torch.from_numpy(pools[pool].images[indices]),
+            torch.from_numpy(pools[pool].labels[indices]),
+        )
+        for split, (pool, indices) in chosen.items()
+    }
+
+
+def _check(dataset: Dataset, pools: dict[str, Pool]) -> None:
+    for name, pool in pools.items():
+        if pool.images.shape[1:] != dataset.input_size or pool.images.dtype != np.uint8:
+            raise AdvatlasError(
+                f"dataset '{dataset.name}': the {name} images are {pool.images.dtype} of shape "
+                f"{pool.images.shape[1:]}, expected uint8 of {dataset.input_size}"
+            )
+        if len(pool.labels) != len(pool.images) or pool.labels.min() < 0 or pool.labels.max() >= dataset.num_classes:
+            raise AdvatlasError(
+                f"dataset '{dataset.name}': the {name} pool has {len(pool.images)} images and {len(pool.labels)} "
+                f"labels from {pool.labels.min()} to {pool.labels.max()}, expected 0 to {dataset.num_classes - 1}"
+            )
+
+
+def save_splits(path: Path, splits: dict[str, ImageSet], metadata: dict[str, Any]) -> None:
+    """Write all splits as one Parquet file: image_id, split, label, image (uint8 C x H x W)."""
+    images = torch.cat([splits[name].images for name in SPLITS])
+    columns = {
+        "image_id": np.concatenate([splits[name].ids for name in SPLITS]),
+        "split": np.repeat(SPLITS, [len(splits[name]) for name in SPLITS]),
+        "label": torch.cat([splits[name].labels for name in SPLITS]).numpy(),
+        "image": tensor_column(images.numpy()),
+    }
+    write_artifact(path, "images", columns, metadata)
+
+
+def load_split(path: Path, split: str) -> ImageSet:
+    """Read one split of a file that :func:`save_splits` wrote."""
+    artifact = read_artifact(path, "images", filters=[("split", "==", split)])
+    return ImageSet(
+        artifact.column("image_id"),
+        torch.from_numpy(artifact.tensor("image")),
+        torch.from_numpy(artifact.column("label")),
+    )

@@ -1,0 +1,52 @@
+"""One look for all figures: seaborn's ``ticks``, colours that colour-blind readers tell apart, names for people."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+
+mpl.use("Agg")
+
+SEQUENTIAL = "mako_r"
+INITIALISATION_MARKERS = {"gaussian": "o", "msra": "s", "xavier": "^"}
+ATTACK_NAMES = {"fgsm": "FGSM", "i_fgsm": "I-FGSM", "one_pixel": "one-pixel"}
+
+
+def apply() -> None:
+    """Set the style for the figures drawn next."""
+    sns.set_theme(
+        context="paper",
+        style="ticks",
+        palette="colorblind",
+        rc={"figure.facecolor": "white", "axes.spines.top": False, "axes.spines.right": False, "font.size": 9},
+    )
+
+
+def attack_name(attack: str) -> str:
+    """Return the attack's name in the literature."""
+    return ATTACK_NAMES.get(attack, attack)
+
+
+def setting_title(row: pd.Series) -> str:
+    """Return a panel's title: attack, epsilon as the papers write it, and the goal if targeted."""
+    epsilon = row["epsilon"]
+    title = attack_name(row["attack"])
+    if pd.notna(epsilon):
+        levels = epsilon * 255
+        whole = abs(levels - round(levels)) < 1e-6 and levels < 64
+        title += f", ε = {round(levels)}/255" if whole else f", ε = {epsilon:g}"
+    return title if row["goal"] == "untargeted" else f"{title}, {row['goal']} target"
+
+
+def family_colours(families: pd.Series) -> dict[str, tuple[float, float, float]]:
+    """Return one colour for each family, the same in every figure of a study."""
+    names = sorted(families.unique())
+    palette = sns.color_palette("colorblind" if len(names) <= 10 else "husl", len(names))
+    return dict(zip(names, palette, strict=True))
+
+
+def settings_in_order(frame: pd.DataFrame) -> list[str]:
+    """Return the settings of a table from the smallest epsilon to the largest, then by name."""
+    unique = frame[["setting", "epsilon"]].astype({"setting": str}).drop_duplicates()
+    return list(unique.sort_values(["epsilon", "setting"], kind="stable")["setting"])

@@ -1,0 +1,56 @@
+"""Training curves: loss and validation accuracy of every model, the kept epoch marked."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+
+from advatlas.figures import style
+from advatlas.figures.figure import Figure, Tables
+
+LINES = {"gaussian": ":", "msra": "--", "xavier": "-"}
+
+
+def draw(tables: Tables) -> Canvas:
+    """Draw one column for each architecture: losses above, validation accuracy below."""
+    style.apply()
+    models = tables["models"]
+    history = tables["training"].merge(models[["model", "architecture", "initialisation", "excluded"]], on="model")
+    architectures = list(dict.fromkeys(models["architecture"]))
+    fig, axes = plt.subplots(
+        2, len(architectures), figsize=(2.1 * len(architectures) + 1, 4.6), squeeze=False, sharex="col", sharey="row",
+        layout="constrained",
+    )  # fmt: skip
+    colours = {"gaussian": "C0", "msra": "C1", "xavier": "C2"}
+    for column, architecture in enumerate(architectures):
+        above, below = axes[:, column]
+        for _, curve in history[history["architecture"] == architecture].groupby("model", sort=False):
+            scheme = curve["initialisation"].iloc[0]
+            faint = 0.35 if curve["excluded"].iloc[0] else 1.0
+            look = {"color": colours[scheme], "alpha": faint, "linewidth": 1.3}
+            above.plot(curve["epoch"], curve["train_loss"], linestyle=":", **look)
+            above.plot(curve["epoch"], curve["validation_loss"], **look)
+            below.plot(curve["epoch"], curve["validation_accuracy"] * 100, **look)
+            kept = curve[curve["best"]].tail(1)
+            above.plot(kept["epoch"], kept["validation_loss"], "o", markersize=4, **look)
+            below.plot(kept["epoch"], kept["validation_accuracy"] * 100, "o", markersize=4, **look)
+        above.set_title(architecture)
+        above.set_yscale("log")
+        below.set_xlabel("epoch")
+    axes[0, 0].set_ylabel("loss")
+    axes[1, 0].set_ylabel("validation accuracy [%]")
+    used = [scheme for scheme in colours if scheme in set(models["initialisation"])]
+    handles = [Line2D([], [], color=colours[scheme], label=scheme) for scheme in used]
+    handles += [
+        Line2D([], [], color="0.4", label="validation"),
+        Line2D([], [], color="0.4", linestyle=":", label="training"),
+        Line2D([], [], color="0.4", marker="o", linestyle="", label="kept epoch"),
+    ]
+    if models["excluded"].any():
+        handles.append(Line2D([], [], color="0.4", alpha=0.35, label="excluded"))
+    fig.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    return fig
+
+
+FIGURE = Figure("advatlas.figures.training", ("models", "training"), draw)

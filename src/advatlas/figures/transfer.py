@@ -1,0 +1,81 @@
+"""Transfer heatmaps (bendaya2020 Figs. 1-3): sources as rows, targets as columns, the diagonal is white-box success."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Rectangle
+
+from advatlas.figures import style
+from advatlas.figures.figure import Figure, Tables
+
+MOST_IN_A_ROW = 3
+
+
+def draw(tables: Tables, attack: str) -> Canvas:
+    """Draw one panel for each setting of an attack: rates in percent, over all examples, of the images as stored.
+
+    An excluded model is a grey row and column: it was trained, and it takes no part.
+    """
+    style.apply()
+    models = list(tables["models"]["model"])
+    transfer = tables["transfer"]
+    rates = transfer[
+        (transfer["attack"] == attack)
+        & (transfer["measure"] == "fooled")
+        & (transfer["precision"] == "float")
+        & (transfer["denominator"] == "all")
+    ]
+    settings = style.settings_in_order(rates)
+    columns = min(MOST_IN_A_ROW, len(settings))
+    rows = -(-len(settings) // columns)
+    side = max(2.6, 0.34 * len(models))
+    fig, axes = plt.subplots(
+        rows, columns, figsize=(columns * (side + 0.4) + 1.6, rows * (side + 0.5) + 1.2), squeeze=False,
+        layout="constrained", sharex=True, sharey=True,
+    )  # fmt: skip
+    image = None
+    for place, axis in enumerate(axes.flat):
+        if place >= len(settings):
+            axis.set_visible(False)
+            continue
+        chosen = rates[rates["setting"] == settings[place]]
+        matrix = chosen.pivot(index="source", columns="target", values="rate").astype(float) * 100
+        matrix = matrix.reindex(index=models, columns=models)
+        image = _panel(axis, matrix)
+        axis.set_title(style.setting_title(chosen.iloc[0]))
+        axis.set_xlabel("target" if place >= len(settings) - columns else "")
+        axis.set_ylabel("source" if place % columns == 0 else "")
+    if image is not None:
+        bar = fig.colorbar(image, ax=axes, shrink=0.75, aspect=30, pad=0.02)
+        bar.set_label("fooled images [%]; the diagonal is the attack's success")
+        bar.outline.set_visible(False)
+    n = rates["n"].max()
+    fig.suptitle(f"{style.attack_name(attack)}: attack success and transfer, n = {n} images a cell at most")
+    return fig
+
+
+def _panel(axis: plt.Axes, matrix: pd.DataFrame) -> plt.cm.ScalarMappable:
+    size = len(matrix)
+    axis.set_facecolor("0.88")
+    sns.heatmap(
+        matrix, ax=axis, vmin=0, vmax=100, cmap=style.SEQUENTIAL, cbar=False, square=True, annot=True, fmt=".0f",
+        annot_kws={"size": 7.5 if size <= 14 else 6.5}, linewidths=0.4, linecolor="white",
+        mask=matrix.isna().to_numpy(),
+    )  # fmt: skip
+    for k in range(size):
+        axis.add_patch(Rectangle((k, k), 1, 1, fill=False, edgecolor="black", linewidth=1.0, clip_on=False))
+    for label, missing in zip(matrix.index, matrix.isna().all(axis=1), strict=True):
+        if missing:
+            where = list(matrix.index).index(label) + 0.5
+            axis.text(where, where, "×", ha="center", va="center", color="0.35", fontsize=9)
+    axis.set_xticks(np.arange(size) + 0.5, matrix.columns, rotation=90)
+    axis.set_yticks(np.arange(size) + 0.5, matrix.index, rotation=0)
+    axis.tick_params(length=0, labelsize=8)
+    return axis.collections[0]
+
+
+FIGURE = Figure("advatlas.figures.transfer", ("models", "transfer"), draw, per_attack=True)

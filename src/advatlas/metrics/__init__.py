@@ -1,0 +1,1 @@
+"""Measures: distortion, structural similarity, rates with their intervals."""
