@@ -49,7 +49,7 @@ class Progress:
             self.done,
             self.total,
             time.monotonic() - self.started,
-            ncols=100,
+            ncols=120,
             prefix=self.description,
             unit=self.unit,
             postfix=note or None,

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from advatlas.attacks import ATTACKS
-from advatlas.data import DATASETS, Dataset
+from advatlas.data import DATASETS
+from advatlas.data.dataset import Dataset
 from advatlas.data.splits import SplitSizes, split_indices
 from advatlas.errors import AdvatlasError, did_you_mean, one_of
 from advatlas.figures import FIGURES

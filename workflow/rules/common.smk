@@ -1,14 +1,16 @@
-# The study, and from it every name the rules use.
+# The study, and from it every name the rules use. Config reaches jobs through params, so that Snakemake tracks it; what
+# must not make results stale (where data lies, the device, the batch size) is read by the scripts from config itself.
 import dataclasses
 import os
+import re
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
+from advatlas.data.sources import check_available
 from advatlas.devices import uses_gpu
 from advatlas.errors import AdvatlasError
 from advatlas.figures import FIGURES as FIGURE_REGISTRY
+from advatlas.models.small import ARCHITECTURES
 from advatlas.storage.fingerprint import fingerprint
 from advatlas.studies import find_study, load_study
 from advatlas.validation import check_schema
@@ -17,16 +19,86 @@ from advatlas.validation import check_schema
 configfile: "config.yaml"
 
 
-SCHEMAS = Path(workflow.basedir) / "workflow" / "schemas"
+BASE = Path(workflow.basedir)
+SCHEMAS = BASE / "workflow" / "schemas"
 
 try:
     check_schema(config, SCHEMAS / "config.schema.yaml", "config.yaml")
     STUDY = load_study(
-        find_study(config["study"], Path(workflow.basedir) / "studies"),
-        SCHEMAS / "study.schema.yaml",
+        find_study(config["study"], BASE / "studies"), SCHEMAS / "study.schema.yaml"
     )
     DATASET = STUDY.dataset.dataset
-    DATA_DIR = Path(os.environ.get("ADVATLAS_DATA") or config.get("data_dir", "data"))
-    check_data(DATASET, DATA_DIR, config.get("download", True))
+    config["data_dir"] = os.environ.get("ADVATLAS_DATA") or config.get(
+        "data_dir", "data"
+    )
+    check_available(DATASET, Path(config["data_dir"]), config.get("download", True))
 except AdvatlasError as error:
-    raise WorkflowError(str(error)) from None
+    print(f"advatlas: {error}", file=sys.stderr)
+    sys.exit(1)
+
+for key, default in {
+    "device": "auto",
+    "cpu_threads": 1,
+    "batch_size": 128,
+    "evaluator": "warm",
+}.items():
+    config.setdefault(key, default)
+
+# What the clients of the warm evaluator need and Snakemake must not track.
+os.environ["ADVATLAS_RUN_PID"] = str(os.getpid())
+os.environ["ADVATLAS_SLOTS"] = str(workflow.cores or os.cpu_count())
+os.environ["ADVATLAS_EVALUATOR"] = config["evaluator"]
+os.environ["ADVATLAS_CODE"] = fingerprint(
+    "advatlas.evaluator.server",
+    *(ARCHITECTURES[recipe.architecture].__module__ for recipe in STUDY.models),
+)
+
+GPU = 1 if uses_gpu(config["device"]) else 0
+ROOT = Path(config.get("results_dir", "results"))
+RESULTS = ROOT / STUDY.name
+IMAGES = ROOT / "data" / STUDY.dataset.identifier / "images.parquet"
+MODELS = [recipe.name for recipe in STUDY.models]
+MODEL_OF_FOLDER = {STUDY.model_folder(recipe.name): recipe for recipe in STUDY.models}
+SETTINGS = [setting.name for setting in STUDY.settings]
+TABLE_NAMES = ["models", "training", "success", "transfer", "timing", "examples"]
+TABLES = [RESULTS / "tables" / f"{name}.parquet" for name in TABLE_NAMES]
+FIGURES = [
+    RESULTS / "figures" / f"{name}.{extension}"
+    for name in STUDY.figure_names()
+    for extension in ("png", "svg")
+]
+
+
+wildcard_constraints:
+    model="|".join(MODELS),
+    source="|".join(MODELS),
+    target="|".join(MODELS),
+    setting="|".join(SETTINGS),
+    figure="|".join(STUDY.figure_names()),
+
+
+def model_file(name, file):
+    """Return a file of a trained model by the model's name."""
+    return ROOT / "models" / STUDY.model_folder(name) / file
+
+
+def architecture_module(name):
+    """Return the module of a model's network, which is part of what its results depend on."""
+    network = ARCHITECTURES[STUDY.model(name).architecture]
+    return network.__module__.removeprefix("advatlas.")
+
+
+def code(*roots):
+    """Return the fingerprint of the library code behind a rule: an edit there, and no other, makes its files stale."""
+    return fingerprint(*(f"advatlas.{root}" for root in roots))
+
+
+def model_code(stage, name, *more):
+    """Return the fingerprint of a stage that runs one model."""
+    return code(stage, architecture_module(name), *more)
+
+
+def print_summary():
+    """Say where to look, at the end of a run that made the tables."""
+    if all(table.exists() for table in TABLES):
+        shell("{sys.executable:q} -m advatlas.summary {RESULTS:q}")

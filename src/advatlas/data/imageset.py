@@ -28,7 +28,7 @@ class ImageSet:
 
     def subset(self, indices: np.ndarray | Tensor) -> ImageSet:
         """Return the images at the given positions (or under a boolean mask), in that order."""
-        positions = np.asarray(indices)
+        positions = np.array(indices)
         chosen = torch.as_tensor(positions)
         return ImageSet(self.ids[positions], self.images[chosen], self.labels[chosen])
 

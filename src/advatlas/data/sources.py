@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from advatlas.data.dataset import Pool, Source
+from advatlas.data.dataset import Dataset, Pool, Source
 from advatlas.errors import AdvatlasError
 
 
@@ -96,6 +96,20 @@ def local_or_downloaded(name: str, cls_name: str, marker: str, source: Source) -
         raise AdvatlasError(
             f"{root / marker}: the {name} files are incomplete or corrupt ({reason}); delete the folder and run again"
         ) from error
+
+
+def check_available(dataset: Dataset, folder: Path, download: bool) -> None:
+    """Check before any work that a dataset is there or may be downloaded.
+
+    Raises:
+        AdvatlasError: it is neither; the message says what to do.
+    """
+    if not download and not dataset.present(folder):
+        raise AdvatlasError(
+            f"dataset '{dataset.name}' is not in {folder}/ and config.yaml has download: false; expected "
+            f"{dataset.where}. Put it there, point data_dir or the environment variable ADVATLAS_DATA at a folder that "
+            "has it, or set download: true"
+        )
 
 
 def missing(name: str, marker: str, source: Source) -> str:

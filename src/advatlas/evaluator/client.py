@@ -100,7 +100,9 @@ def cold(request, arguments):
 
 
 def warm(request, arguments):
-    key = hashlib.sha256(f"{arguments.code}\0{os.getcwd()}\0{sys.executable}".encode()).hexdigest()[:16]
+    # Old code never answers: the fingerprint of the evaluator's code is part of the socket's name.
+    code = os.environ.get("ADVATLAS_CODE", "")
+    key = hashlib.sha256(f"{code}\0{os.getcwd()}\0{sys.executable}".encode()).hexdigest()[:16]
     prefix = os.path.join(runtime_folder(), key)
     slots = int(os.environ.get("ADVATLAS_SLOTS") or os.cpu_count() or 1)
     slot, lock = take_slot(prefix, slots)
@@ -124,7 +126,7 @@ def warm(request, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("adversarials", "images", "weights", "card", "predictions", "output", "code", "device"):
+    for name in ("adversarials", "images", "weights", "card", "predictions", "output", "device"):
         parser.add_argument(f"--{name}", required=True)
     for name in ("top-k", "batch-size", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from advatlas.figures import complexity, examples, training, transfer
 from advatlas.figures.figure import Figure
 
 FIGURES: dict[str, Figure] = {
-    "transfer": transfer.FIGURE,
-    "complexity": complexity.FIGURE,
-    "examples": examples.FIGURE,
-    "training": training.FIGURE,
+    "transfer": Figure("advatlas.figures.transfer", ("models", "transfer"), per_attack=True),
+    "complexity": Figure("advatlas.figures.complexity", ("models", "success")),
+    "examples": Figure("advatlas.figures.examples", ("examples", "success"), per_attack=True),
+    "training": Figure("advatlas.figures.training", ("models", "training")),
 }
 
 __all__ = ["FIGURES", "Figure"]

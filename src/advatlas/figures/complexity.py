@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.figure import Figure as Canvas
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.stats import spearmanr
 
 from advatlas.figures import style
-from advatlas.figures.figure import Figure, Tables
 
 AXES = {
     "parameters": ("parameters [million]", 1e-6, True),
@@ -18,7 +19,7 @@ AXES = {
 }
 
 
-def draw(tables: Tables) -> Canvas:
+def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw a row of three panels for each attack, at its middle epsilon; bars are 95% intervals.
 
     Each panel's title gives Spearman's rank correlation over the models, with its p-value.
@@ -62,7 +63,7 @@ def _panel(axis: plt.Axes, chosen: pd.DataFrame, column: str, scale: float, colo
         axis.set_title(f"Spearman ρ = {result.statistic:+.2f}, p = {result.pvalue:.2g}", fontsize=8)
 
 
-def _legend(fig: Canvas, colours: dict[str, tuple[float, float, float]], models: pd.DataFrame) -> None:
+def _legend(fig: Figure, colours: dict[str, tuple[float, float, float]], models: pd.DataFrame) -> None:
     handles = [Line2D([], [], marker="o", linestyle="", color=c, label=f) for f, c in colours.items()]
     handles += [
         Line2D([], [], marker=marker, linestyle="", color="0.4", label=f"{scheme} initialisation")
@@ -70,6 +71,3 @@ def _legend(fig: Canvas, colours: dict[str, tuple[float, float, float]], models:
         if scheme in set(models["initialisation"])
     ]
     fig.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False)
-
-
-FIGURE = Figure("advatlas.figures.complexity", ("models", "success"), draw)

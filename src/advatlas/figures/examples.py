@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure as Canvas
+from matplotlib.figure import Figure
 
 from advatlas.figures import style
-from advatlas.figures.figure import Figure, Tables
 
 
-def draw(tables: Tables, attack: str) -> Canvas:
+def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
     """Draw the same images as every setting of an attack changes them, on the source with the median success.
 
     For each setting one row of perturbations, scaled to be seen (grey is no change), and one of adversarial images with
@@ -79,10 +80,7 @@ def _label(axis: plt.Axes, text: str) -> None:
     axis.text(-0.12, 0.5, text, transform=axis.transAxes, ha="right", va="center", fontsize=8)
 
 
-def _nothing(attack: str) -> Canvas:
+def _nothing(attack: str) -> Figure:
     fig = plt.figure(figsize=(5, 1))
     fig.text(0.5, 0.5, f"no source model was attacked with {style.attack_name(attack)}", ha="center")
     return fig
-
-
-FIGURE = Figure("advatlas.figures.examples", ("examples", "success"), draw, per_attack=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
-from matplotlib.figure import Figure as Canvas
+from typing import TYPE_CHECKING, cast
 
 from advatlas.storage.atomic import atomic_path
 
-Tables = Mapping[str, pd.DataFrame]
+if TYPE_CHECKING:  # matplotlib takes a second to import, and the scheduler needs only the names
+    import pandas as pd
+    from matplotlib.figure import Figure as Canvas
+
+    Tables = Mapping[str, pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -19,23 +22,27 @@ class Figure:
     """A figure of a study.
 
     Attributes:
-        module: where it is drawn, for the code fingerprint.
+        module: its module; that has a function ``draw(tables) -> matplotlib figure`` (``draw(tables, attack)`` if
+            ``per_attack``).
         tables: the names of the tables it reads.
-        draw: from the tables (and the attack, if ``per_attack``) to a matplotlib figure.
         per_attack: drawn once for each attack of the study.
     """
 
     module: str
     tables: tuple[str, ...]
-    draw: Callable[..., Canvas]
     per_attack: bool = False
+
+    def draw(self, tables: Tables, attack: str | None = None) -> Canvas:
+        """Draw the figure from its tables."""
+        function = cast("Callable[..., Canvas]", importlib.import_module(self.module).draw)
+        return function(tables, attack) if self.per_attack else function(tables)
 
 
 def save(canvas: Canvas, outputs: list[Path]) -> None:
     """Write a figure in the format of each file's extension, atomically; equal figures give equal bytes."""
     import matplotlib as mpl
 
-    with mpl.rc_context({"svg.hashsalt": "advatlas", "svg.fonttype": "none"}):
+    with mpl.rc_context({"svg.hashsalt": "advatlas"}):
         for output in outputs:
             metadata = {"Date": None} if output.suffix == ".svg" else {"Software": None}
             with atomic_path(output) as temporary:

@@ -34,7 +34,7 @@ def setting_title(row: pd.Series) -> str:
     title = attack_name(row["attack"])
     if pd.notna(epsilon):
         levels = epsilon * 255
-        whole = abs(levels - round(levels)) < 1e-6 and levels < 64
+        whole = abs(levels - round(levels)) < 1e-6 and levels < 33
         title += f", ε = {round(levels)}/255" if whole else f", ε = {epsilon:g}"
     return title if row["goal"] == "untargeted" else f"{title}, {row['goal']} target"
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
-from matplotlib.figure import Figure as Canvas
+import pandas as pd
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from advatlas.figures import style
-from advatlas.figures.figure import Figure, Tables
 
 LINES = {"gaussian": ":", "msra": "--", "xavier": "-"}
 
 
-def draw(tables: Tables) -> Canvas:
+def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw one column for each architecture: losses above, validation accuracy below."""
     style.apply()
     models = tables["models"]
@@ -51,6 +53,3 @@ def draw(tables: Tables) -> Canvas:
         handles.append(Line2D([], [], color="0.4", alpha=0.35, label="excluded"))
     fig.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     return fig
-
-
-FIGURE = Figure("advatlas.figures.training", ("models", "training"), draw)

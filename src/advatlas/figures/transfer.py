@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.figure import Figure as Canvas
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from advatlas.figures import style
-from advatlas.figures.figure import Figure, Tables
 
 MOST_IN_A_ROW = 3
 
 
-def draw(tables: Tables, attack: str) -> Canvas:
+def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
     """Draw one panel for each setting of an attack: rates in percent, over all examples, of the images as stored.
 
     An excluded model is a grey row and column: it was trained, and it takes no part.
@@ -76,6 +77,3 @@ def _panel(axis: plt.Axes, matrix: pd.DataFrame) -> plt.cm.ScalarMappable:
     axis.set_yticks(np.arange(size) + 0.5, matrix.index, rotation=0)
     axis.tick_params(length=0, labelsize=8)
     return axis.collections[0]
-
-
-FIGURE = Figure("advatlas.figures.transfer", ("models", "transfer"), draw, per_attack=True)

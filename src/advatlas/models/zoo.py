@@ -19,7 +19,8 @@ from advatlas.errors import AdvatlasError
 from advatlas.models.classifier import Classifier
 from advatlas.models.complexity import count_macs, count_parameters
 from advatlas.models.initialise import GAUSSIAN_STD, initialise
-from advatlas.models.small import ARCHITECTURES, SmallNetwork
+from advatlas.models.small import ARCHITECTURES
+from advatlas.models.small.architecture import SmallNetwork
 from advatlas.models.training import TrainingOptions, TrainingResult, evaluate, train
 from advatlas.progress import Progress
 from advatlas.seeds import derive_seed, generator

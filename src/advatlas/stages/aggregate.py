@@ -131,9 +131,7 @@ def success_table(adversarials: Sequence[Path], seed: int, output: Path) -> None
     write_frame(output, frame)
 
 
-def timing_table(
-    cards: dict[str, Path], histories: dict[str, Path], adversarials: Sequence[Path], output: Path
-) -> None:
+def timing_table(histories: dict[str, Path], adversarials: Sequence[Path], output: Path) -> None:
     """Write measured times: seconds an epoch of each training, seconds an image of each attack."""
     rows: list[dict[str, Any]] = []
     for model, path in histories.items():

@@ -1,0 +1,51 @@
+"""What every script of the workflow does around its one library call."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from advatlas.errors import AdvatlasError
+from advatlas.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Job:
+    """A running job: its log, which is also what its progress is written to."""
+
+    def __init__(self, name: str, log: TextIO) -> None:
+        self.name, self.log = name, log
+
+    def progress(self, total: int, unit: str) -> Progress:
+        """Return a progress that writes to the log and to the terminal."""
+        return Progress(self.name, total, unit, streams=[self.log, sys.stderr])
+
+
+@contextmanager
+def job(name: str, log: Path | str) -> Iterator[Job]:
+    """Run a job's body with what it prints going to its log.
+
+    A user's mistake ends the job with one line, anything unexpected with its traceback; both in the log, which Snakemake
+    shows when a job fails.
+    """
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "w", encoding="utf-8", buffering=1) as stream, redirect_stdout(stream):
+        try:
+            yield Job(name, stream)
+        except AdvatlasError as error:
+            print(f"advatlas: {error}", file=stream)
+            raise SystemExit(1) from None
+        except Exception:
+            traceback.print_exc(file=stream)
+            raise SystemExit(1) from None
+
+
+def paths(files: Sequence[str]) -> list[Path]:
+    """Return Snakemake's file names as paths."""
+    return [Path(file) for file in files]

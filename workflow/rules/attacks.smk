@@ -1,0 +1,25 @@
+# generate-adversarials: one job for each attack setting and source model.
+rule generate_adversarials:
+    input:
+        images=RESULTS / "images.parquet",
+        selection=RESULTS / "selection.parquet",
+        predictions=RESULTS / "predictions" / "{source}.parquet",
+        weights=lambda wildcards: model_file(wildcards.source, "weights.safetensors"),
+        card=lambda wildcards: model_file(wildcards.source, "card.json"),
+    output:
+        RESULTS / "adversarials" / "{setting}" / "{source}.parquet",
+    log:
+        RESULTS / "logs" / "adversarials" / "{setting}" / "{source}.log",
+    params:
+        setting=lambda wildcards: STUDY.setting(wildcards.setting).describe(),
+        code=lambda wildcards: model_code(
+            "stages.generate",
+            wildcards.source,
+            f"attacks.{STUDY.setting(wildcards.setting).attack}",
+        ),
+    resources:
+        gpu=GPU,
+    message:
+        "attack {wildcards.source} with {wildcards.setting}"
+    script:
+        "../scripts/generate_adversarials.py"

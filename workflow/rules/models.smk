@@ -1,0 +1,52 @@
+# train-model and predict: one job for each model.
+rule train_model:
+    input:
+        images=IMAGES,
+    output:
+        weights=ROOT / "models" / "{folder}" / "weights.safetensors",
+        card=ROOT / "models" / "{folder}" / "card.json",
+        history=ROOT / "models" / "{folder}" / "training.parquet",
+    log:
+        ROOT / "models" / "{folder}" / "train.log",
+    params:
+        recipe=lambda wildcards: dataclasses.asdict(MODEL_OF_FOLDER[wildcards.folder]),
+        code=lambda wildcards: model_code(
+            "stages.train", MODEL_OF_FOLDER[wildcards.folder].name
+        ),
+    wildcard_constraints:
+        folder="|".join(map(re.escape, MODEL_OF_FOLDER)),
+    resources:
+        gpu=GPU,
+    message:
+        "train {wildcards.folder}"
+    script:
+        "../scripts/train_model.py"
+
+
+rule predict:
+    input:
+        images=IMAGES,
+        weights=lambda wildcards: model_file(wildcards.model, "weights.safetensors"),
+        card=lambda wildcards: model_file(wildcards.model, "card.json"),
+    output:
+        RESULTS / "predictions" / "{model}.parquet",
+    log:
+        RESULTS / "logs" / "predict" / "{model}.log",
+    params:
+        code=lambda wildcards: model_code("stages.predict", wildcards.model),
+    resources:
+        gpu=GPU,
+    message:
+        "predict the clean test images with {wildcards.model}"
+    script:
+        "../scripts/predict.py"
+
+
+# A target for each model by its name: snakemake lenet_xavier
+for name in MODELS:
+
+    rule:
+        name:
+            name
+        input:
+            model_file(name, "card.json"),

@@ -1,0 +1,28 @@
+# evaluate-transfer: one job for each attack setting and ordered pair. Where source and target are the same model, the rate
+# is the attack's own success. The job is a light client of a warm evaluator (see docs/architecture.md).
+CLIENT = BASE / "src" / "advatlas" / "evaluator" / "client.py"
+
+
+rule evaluate_transfer:
+    input:
+        adversarials=RESULTS / "adversarials" / "{setting}" / "{source}.parquet",
+        images=RESULTS / "images.parquet",
+        predictions=RESULTS / "predictions" / "{target}.parquet",
+        weights=lambda wildcards: model_file(wildcards.target, "weights.safetensors"),
+        card=lambda wildcards: model_file(wildcards.target, "card.json"),
+    output:
+        RESULTS / "transfer" / "{setting}" / "{source}" / "{target}.parquet",
+    log:
+        RESULTS / "logs" / "transfer" / "{setting}" / "{source}" / "{target}.log",
+    params:
+        top_k=STUDY.top_k,
+        code=lambda wildcards: model_code("stages.evaluate", wildcards.target),
+    resources:
+        gpu=GPU,
+    message:
+        "show {wildcards.target} the {wildcards.setting} examples of {wildcards.source}"
+    shell:
+        "{sys.executable:q} -S -E {CLIENT:q} --adversarials {input.adversarials:q} --images {input.images:q}"
+        " --weights {input.weights:q} --card {input.card:q} --predictions {input.predictions:q} --output {output:q}"
+        " --top-k {params.top_k} --batch-size {config[batch_size]} --device {config[device]}"
+        " --threads {config[cpu_threads]} 2> {log:q}"

@@ -1,0 +1,13 @@
+"""Rule aggregate_attacks."""
+
+from pathlib import Path
+
+from advatlas.job import job, paths
+from advatlas.stages.aggregate import examples_table, success_table, timing_table
+
+with job("aggregate attacks", snakemake.log[0]):
+    adversarials = paths(snakemake.input.adversarials)
+    histories = dict(zip(snakemake.params.models, paths(snakemake.input.histories), strict=True))
+    success_table(adversarials, snakemake.params.seed, Path(snakemake.output.success))
+    timing_table(histories, adversarials, Path(snakemake.output.timing))
+    examples_table(adversarials, Path(snakemake.input.images), Path(snakemake.output.examples))

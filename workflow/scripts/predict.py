@@ -1,0 +1,19 @@
+"""Rule predict."""
+
+from pathlib import Path
+
+from advatlas.devices import device_slot, make_deterministic
+from advatlas.job import job
+from advatlas.stages.predict import predict
+
+with job(f"predict {snakemake.wildcards.model}", snakemake.log[0]):
+    make_deterministic(snakemake.config["cpu_threads"])
+    with device_slot(snakemake.config["device"]) as device:
+        predict(
+            Path(snakemake.input.images),
+            Path(snakemake.input.weights),
+            Path(snakemake.input.card),
+            Path(snakemake.output[0]),
+            device,
+            snakemake.config["batch_size"],
+        )
