@@ -82,6 +82,21 @@ def model_file(name, file):
     return ROOT / "models" / STUDY.model_folder(name) / file
 
 
+CARDS = [model_file(name, "card.json") for name in MODELS]
+HISTORIES = [model_file(name, "training.parquet") for name in MODELS]
+ADVERSARIALS = [
+    RESULTS / "adversarials" / setting / f"{source}.parquet"
+    for setting in SETTINGS
+    for source in MODELS
+]
+PAIRS = [
+    RESULTS / "transfer" / setting / source / f"{target}.parquet"
+    for setting in SETTINGS
+    for source in MODELS
+    for target in MODELS
+]
+
+
 def architecture_module(name):
     """Return the module of a model's network, which is part of what its results depend on."""
     network = ARCHITECTURES[STUDY.model(name).architecture]
@@ -102,3 +117,13 @@ def print_summary():
     """Say where to look, at the end of a run that made the tables."""
     if all(table.exists() for table in TABLES):
         shell("{sys.executable:q} -m advatlas.summary {RESULTS:q}")
+
+
+def lift_job_rate_limit():
+    """Let short local jobs run as fast as they can.
+
+    After each round Snakemake 9 schedules one more round a second later, for its limit on jobs per time: the rounds grow
+    with the jobs done, and thousands of short jobs get slower and slower. On a cluster the limit is of use and stays.
+    """
+    if workflow.local_exec and getattr(workflow, "scheduler", None) is not None:
+        workflow.scheduler.job_rate_limiter = None

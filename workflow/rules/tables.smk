@@ -1,19 +1,4 @@
 # aggregate: the tables.
-CARDS = [model_file(name, "card.json") for name in MODELS]
-HISTORIES = [model_file(name, "training.parquet") for name in MODELS]
-ADVERSARIALS = [
-    RESULTS / "adversarials" / setting / f"{source}.parquet"
-    for setting in SETTINGS
-    for source in MODELS
-]
-PAIRS = [
-    RESULTS / "transfer" / setting / source / f"{target}.parquet"
-    for setting in SETTINGS
-    for source in MODELS
-    for target in MODELS
-]
-
-
 rule aggregate_models:
     input:
         cards=CARDS,

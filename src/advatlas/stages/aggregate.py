@@ -94,7 +94,7 @@ def _setting_columns(setting: dict[str, Any]) -> dict[str, Any]:
 def success_table(adversarials: Sequence[Path], seed: int, output: Path) -> None:
     """Write one row for each attack setting and source: success, distortion and cost.
 
-    ``mean_*`` are means over the successful images, with bootstrap intervals over images; ``parameters`` is the full
+    ``mean_*`` are means over the successful images, with bootstrap intervals over images; ``attack_parameters`` is the full
     resolved setting as JSON.
     """
     rows = []
@@ -121,7 +121,7 @@ def success_table(adversarials: Sequence[Path], seed: int, output: Path) -> None
             }
         for cost in ("iterations", "forward_queries", "backward_queries"):
             row[f"mean_{cost}"] = frame[cost].mean() if len(frame) else np.nan
-        row["parameters"] = json.dumps(setting["parameters"], sort_keys=True)
+        row["attack_parameters"] = json.dumps(setting["parameters"], sort_keys=True)
         rows.append(row)
     frame = pd.DataFrame(rows)
     by_8bit = with_interval(frame[["n"]].assign(count=frame["count_uint8"]))
