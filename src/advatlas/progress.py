@@ -26,7 +26,7 @@ class Progress:
         total: int,
         unit: str = "it",
         streams: list[TextIO] | None = None,
-        interval: float = 5.0,
+        interval: float = 10.0,
     ) -> None:
         self.description, self.total, self.unit = description, total, unit
         self.streams = [sys.stderr] if streams is None else streams

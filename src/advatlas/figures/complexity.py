@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from scipy.stats import spearmanr
 
 from advatlas.figures import style
@@ -42,6 +43,9 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
             _panel(axis, chosen, column, scale, colours)
             if logarithmic:
                 axis.set_xscale("log")
+                axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+                axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+                axis.xaxis.set_minor_formatter(NullFormatter())
             axis.set_xlabel(label)
             if column == "parameters":
                 axis.set_ylabel(f"{style.setting_title(chosen.iloc[0])}\nsuccess [%]")
@@ -57,7 +61,8 @@ def _panel(axis: plt.Axes, chosen: pd.DataFrame, column: str, scale: float, colo
             fmt=style.INITIALISATION_MARKERS.get(model["initialisation"], "D"), color=colours[model["family"]],
             markersize=6, elinewidth=0.8, capsize=2, markeredgecolor="white", markeredgewidth=0.6,
         )  # fmt: skip
-    axis.set_ylim(-4, 104)
+    top = max(5.0, min(100.0, 115 * chosen["high"].max()))
+    axis.set_ylim(-0.04 * top, 1.04 * top)
     if len(chosen) > 2 and chosen["rate"].nunique() > 1 and chosen[column].nunique() > 1:
         result = spearmanr(chosen[column], chosen["rate"])
         axis.set_title(f"Spearman ρ = {result.statistic:+.2f}, p = {result.pvalue:.2g}", fontsize=8)

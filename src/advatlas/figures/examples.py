@@ -13,7 +13,7 @@ from advatlas.figures import style
 
 
 def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
-    """Draw the same images as every setting of an attack changes them, on the source with the median success.
+    """Draw the same images as every setting of an attack changes them, on the source it fools most.
 
     For each setting one row of perturbations, scaled to be seen (grey is no change), and one of adversarial images with
     what the source says of them.
@@ -23,14 +23,11 @@ def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
     success = tables["success"]
     success = success[(success["attack"] == attack) & ~success["excluded"] & (success["n"] > 0)]
     settings = style.settings_in_order(success)
-    ranking = success[success["setting"] == settings[-1]].sort_values("rate")["source"] if settings else []
-    if len(ranking) == 0:
+    if not settings:
         return _nothing(attack)
-    source = ranking.iloc[len(ranking) // 2]
-    shown = examples[(examples["attack"] == attack) & (examples["source"] == source)]
+    source = success.groupby("source", sort=False)["count"].sum().idxmax()
+    shown = examples[(examples["attack"] == attack) & (examples["source"] == source)].sort_values("label", kind="stable")
     ids = list(dict.fromkeys(shown["image_id"]))
-    if not ids:
-        return _nothing(attack)
     rows = 1 + 2 * len(settings)
     fig, axes = plt.subplots(
         rows, len(ids), figsize=(1.15 * len(ids) + 1.2, 1.25 * rows + 0.5), squeeze=False, layout="constrained"
@@ -47,7 +44,7 @@ def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
     for row, setting in enumerate(settings):
         _label(axes[1 + 2 * row, 0], f"{style.setting_title(titles.loc[setting])}\nperturbation")
         _label(axes[2 + 2 * row, 0], "adversarial")
-    fig.suptitle(f"{style.attack_name(attack)} on {source}; red: the source is fooled")
+    fig.suptitle(f"{style.attack_name(attack)} on {source}, the model it fools most; red: fooled")
     return fig
 
 

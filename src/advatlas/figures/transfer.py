@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
@@ -38,6 +39,8 @@ def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
         rows, columns, figsize=(columns * (side + 0.4) + 1.6, rows * (side + 0.5) + 1.2), squeeze=False,
         layout="constrained", sharex=True, sharey=True,
     )  # fmt: skip
+    # Rates far below 100% (one-pixel) get a scale of their own, else nothing is to be seen.
+    top = 100 if rates["rate"].max() > 0.5 else max(10, 10 * math.ceil(10 * rates["rate"].fillna(0).max()))
     image = None
     for place, axis in enumerate(axes.flat):
         if place >= len(settings):
@@ -46,7 +49,7 @@ def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
         chosen = rates[rates["setting"] == settings[place]]
         matrix = chosen.pivot(index="source", columns="target", values="rate").astype(float) * 100
         matrix = matrix.reindex(index=models, columns=models)
-        image = _panel(axis, matrix)
+        image = _panel(axis, matrix, top)
         axis.set_title(style.setting_title(chosen.iloc[0]))
         axis.set_xlabel("target" if place >= len(settings) - columns else "")
         axis.set_ylabel("source" if place % columns == 0 else "")
@@ -54,16 +57,15 @@ def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
         bar = fig.colorbar(image, ax=axes, shrink=0.75, aspect=30, pad=0.02)
         bar.set_label("fooled images [%]; the diagonal is the attack's success")
         bar.outline.set_visible(False)
-    n = rates["n"].max()
-    fig.suptitle(f"{style.attack_name(attack)}: attack success and transfer, n = {n} images a cell at most")
+    fig.suptitle(f"{style.attack_name(attack)}: attack success and transfer; up to {rates['n'].max()} images a cell")
     return fig
 
 
-def _panel(axis: plt.Axes, matrix: pd.DataFrame) -> plt.cm.ScalarMappable:
+def _panel(axis: plt.Axes, matrix: pd.DataFrame, top: float) -> plt.cm.ScalarMappable:
     size = len(matrix)
     axis.set_facecolor("0.88")
     sns.heatmap(
-        matrix, ax=axis, vmin=0, vmax=100, cmap=style.SEQUENTIAL, cbar=False, square=True, annot=True, fmt=".0f",
+        matrix, ax=axis, vmin=0, vmax=top, cmap=style.SEQUENTIAL, cbar=False, square=True, annot=True, fmt=".0f",
         annot_kws={"size": 7.5 if size <= 14 else 6.5}, linewidths=0.4, linecolor="white",
         mask=matrix.isna().to_numpy(),
     )  # fmt: skip

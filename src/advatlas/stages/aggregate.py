@@ -19,13 +19,14 @@ from advatlas.metrics.intervals import bootstrap_mean, wilson
 from advatlas.models.zoo import is_excluded, load_card
 from advatlas.progress import Progress
 from advatlas.seeds import derive_seed
-from advatlas.stages.generate import load_adversarials
+from advatlas.stages.generate import Adversarials, load_adversarials
 from advatlas.storage.artifacts import Artifact, read_artifact, write_frame
 
 PRECISIONS = {"float": "", "uint8": "_uint8"}
 MEASURES = ("fooled", "matched_top1", "matched_topk")
 DENOMINATORS = ("all", "clean_correct", "source_success", "source_success_and_clean_correct")
 EXAMPLES = 8
+_EXAMPLE_COLUMNS = ("image_id", "label", "prediction", "confidence", "success", "linf", "l2")
 
 
 def with_interval(frame: pd.DataFrame) -> pd.DataFrame:
@@ -213,29 +214,39 @@ def _pair_rows(artifact: Artifact) -> Iterable[dict[str, Any]]:
 def examples_table(adversarials: Sequence[Path], images: Path, output: Path) -> None:
     """Write a few adversarial examples of every setting and source, with their pixels, for people to look at.
 
-    The images are the same for every source as far as they were attacked there: the first of each class in the order
-    of the selection.
+    For each attack and source the same images under all its settings: of each class the one fooled most often, and of
+    those the eight fooled most often.
     """
     clean = load_split(images, "test")
-    labels = clean.labels.numpy()
-    first = [int(np.flatnonzero(labels == label)[0]) for label in np.unique(labels)]
-    shown = list(clean.ids[sorted(first)[:EXAMPLES]])
-    rows = []
+    by_source: dict[tuple[str, str], list[Adversarials]] = {}
     for path in adversarials:
         stored = load_adversarials(path, clean)
-        frame = stored.artifact.frame()
-        for place in np.flatnonzero(frame["image_id"].isin(shown)):
-            row = frame.iloc[place]
-            rows.append(
-                {
-                    "setting": stored.artifact.metadata["setting"]["name"],
-                    "attack": stored.artifact.metadata["setting"]["attack"],
-                    "source": stored.artifact.metadata["source"],
-                    **{k: row[k] for k in ("image_id", "label", "prediction", "confidence", "success", "linf", "l2")},
-                    "shape": list(stored.images.shape[1:]),
-                    "original": stored.originals[place].numpy().ravel(),
-                    "image": stored.images[place].numpy().ravel(),
-                }
-            )
-    columns = ["setting", "attack", "source", "image_id", "label", "prediction", "confidence", "success", "linf", "l2", "shape", "original", "image"]  # fmt: skip
+        metadata = stored.artifact.metadata
+        by_source.setdefault((metadata["setting"]["attack"], metadata["source"]), []).append(stored)
+    rows = []
+    for (attack, source), group in by_source.items():
+        shown = _most_fooled(pd.concat([stored.artifact.frame() for stored in group]))
+        for stored in group:
+            frame = stored.artifact.frame()
+            for place in np.flatnonzero(frame["image_id"].isin(shown)):
+                row = frame.iloc[place]
+                rows.append(
+                    {
+                        "setting": stored.artifact.metadata["setting"]["name"],
+                        "attack": attack,
+                        "source": source,
+                        **{name: row[name] for name in _EXAMPLE_COLUMNS},
+                        "shape": list(stored.images.shape[1:]),
+                        "original": stored.originals[place].numpy().ravel(),
+                        "image": stored.images[place].numpy().ravel(),
+                    }
+                )
+    columns = ["setting", "attack", "source", *_EXAMPLE_COLUMNS, "shape", "original", "image"]
     write_frame(output, pd.DataFrame(rows, columns=columns))
+
+
+def _most_fooled(frame: pd.DataFrame) -> set[str]:
+    """Return the ids of at most eight images of different classes, fooled most often (ties: the first by name)."""
+    fooled = frame.groupby(["image_id", "label"], as_index=False)["success"].sum()
+    ranking = fooled.sort_values(["success", "image_id"], ascending=[False, True])
+    return set(ranking.drop_duplicates("label")["image_id"].head(EXAMPLES))
