@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from advatlas.attacks import ATTACKS
 from advatlas.data import DATASETS
 from advatlas.data.dataset import Dataset
+from advatlas.data.sources import check_available
 from advatlas.data.splits import SplitSizes, split_indices
 from advatlas.errors import AdvatlasError, did_you_mean, one_of
 from advatlas.figures import FIGURES
@@ -128,6 +130,39 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:8]
 
 
+DEFAULTS: dict[str, Any] = {
+    "results_dir": "results",
+    "data_dir": "data",
+    "download": True,
+    "device": "auto",
+    "cpu_threads": 1,
+    "batch_size": 128,
+    "evaluator": "warm",
+}
+
+
+def open_study(config: dict[str, Any], base: Path) -> tuple[dict[str, Any], Study]:
+    """Check everything that can be checked before any job starts.
+
+    Args:
+        config: the parsed config.yaml, with what the command line overrides.
+        base: the folder of the project, with ``studies/`` and ``workflow/schemas/``.
+
+    Returns:
+        The configuration with its defaults filled in, and the study it names.
+
+    Raises:
+        AdvatlasError: the first mistake found, in one line.
+    """
+    schemas = base / "workflow" / "schemas"
+    check_schema(config, schemas / "config.schema.yaml", "config.yaml")
+    config = {**DEFAULTS, **config}
+    config["data_dir"] = os.environ.get("ADVATLAS_DATA") or config["data_dir"]
+    study = load_study(find_study(config["study"], base / "studies"), schemas / "study.schema.yaml")
+    check_available(study.dataset.dataset, Path(config["data_dir"]), config["download"])
+    return config, study
+
+
 def find_study(study: str, folder: Path) -> Path:
     """Return the file of a study given by name or by path.
 
@@ -141,9 +176,7 @@ def find_study(study: str, folder: Path) -> Path:
     path = folder / f"{study}.yaml"
     if not path.is_file():
         known = sorted(p.stem for p in folder.glob("*.yaml"))
-        raise AdvatlasError(
-            f"config.yaml: study: '{study}' is not one of: {one_of(known)}{did_you_mean(study, known)}"
-        )
+        raise AdvatlasError(f"config.yaml: study: '{study}' is not one of: {one_of(known)}{did_you_mean(study, known)}")
     return path
 
 
@@ -242,7 +275,9 @@ def _models(content: dict[str, Any], dataset: Dataset) -> tuple[ModelRecipe, ...
                     architecture=architecture,
                     initialisation=scheme,
                     width=float(entry.get("width", 1.0)),
-                    gaussian_std=float(entry.get("gaussian_std", GAUSSIAN_STD)) if scheme == "gaussian" else GAUSSIAN_STD,
+                    gaussian_std=float(entry.get("gaussian_std", GAUSSIAN_STD))
+                    if scheme == "gaussian"
+                    else GAUSSIAN_STD,
                     seed=content["seed"],
                     training=TrainingOptions(**{**content.get("training", {}), **entry.get("training", {})}),
                 )
@@ -308,11 +343,13 @@ def _settings(content: dict[str, Any], dataset: Dataset) -> tuple[AttackSetting,
             for earlier in settings:
                 if dataclasses.replace(earlier, name=setting.name) == setting:
                     raise _Mistake(
-                        ("attacks", index), f"the setting '{setting.name}' repeats '{earlier.name}': same attack, goal and parameters"
+                        ("attacks", index),
+                        f"the setting '{setting.name}' repeats '{earlier.name}': same attack, goal and parameters",
                     )
                 if earlier.name == setting.name:
                     raise _Mistake(
-                        ("attacks", index), f"two settings are called '{setting.name}'; give this entry a name of its own"
+                        ("attacks", index),
+                        f"two settings are called '{setting.name}'; give this entry a name of its own",
                     )
             settings.append(setting)
     return tuple(settings)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from advatlas.errors import one_line_errors
+from advatlas.metrics.transfer import headline_rates
 from advatlas.storage.artifacts import read_frame
 
 
@@ -22,12 +23,8 @@ def summarise(results: Path) -> str:
         read_frame(results / "tables" / f"{name}.parquet") for name in ("models", "success", "transfer")
     )
     excluded = models[models["excluded"]]
-    rates = transfer[
-        (transfer["measure"] == "fooled")
-        & (transfer["precision"] == "float")
-        & (transfer["denominator"] == "all")
-        & (transfer["n"] > 0)
-    ]
+    rates = headline_rates(transfer)
+    rates = rates[rates["n"] > 0]
     rows = []
     for setting in dict.fromkeys(success["setting"]):
         own = success[(success["setting"] == setting) & (success["n"] > 0)]

@@ -18,9 +18,11 @@ class _UniqueKeys(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' stands twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key}' stands twice", key_node.start_mark
+                )
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -71,8 +73,17 @@ def key_path(parts: Iterable[object]) -> str:
 def _kind(value: Any) -> str:
     if value is None:
         return "nothing"
-    names = {dict: "a mapping", list: "a list", str: "text", bool: "true/false", int: "a whole number", float: "a number"}
-    return f"{names.get(type(value), type(value).__name__)}" + ("" if isinstance(value, dict | list) else f" ({value!r})")
+    names = {
+        dict: "a mapping",
+        list: "a list",
+        str: "text",
+        bool: "true/false",
+        int: "a whole number",
+        float: "a number",
+    }
+    return f"{names.get(type(value), type(value).__name__)}" + (
+        "" if isinstance(value, dict | list) else f" ({value!r})"
+    )
 
 
 def _one_line(error: jsonschema.ValidationError) -> str:
@@ -82,20 +93,23 @@ def _one_line(error: jsonschema.ValidationError) -> str:
             return _one_line(typed[0])
     here = key_path(error.absolute_path)
     prefix = f"{here}: " if here else ""
-    rule, value, wanted = error.validator, error.instance, error.validator_value
+    rule, value = error.validator, error.instance
+    wanted: Any = error.validator_value
+    schema: Any = error.schema
+    content: Any = value
     if rule == "additionalProperties":
-        allowed = list(error.schema["properties"])
-        extra = next(key for key in value if key not in allowed)
+        allowed = list(schema["properties"])
+        extra = next(key for key in content if key not in allowed)
         return f"{prefix}unknown key '{extra}'; allowed: {one_of(allowed)}{did_you_mean(extra, allowed)}"
     if rule == "required":
-        absent = next(key for key in wanted if key not in value)
+        absent = next(key for key in wanted if key not in content)
         return f"{prefix}the key '{absent}' is missing; required: {one_of(wanted)}"
     if rule == "enum":
         return f"{prefix}{value!r} is not one of: {one_of(wanted)}{did_you_mean(value, wanted)}"
     if rule == "type" or (rule == "anyOf" and error.context):
         kinds = [wanted] if isinstance(wanted, str) else wanted
         if rule == "anyOf":
-            kinds = [e.validator_value for e in error.context]
+            kinds = [str(e.validator_value) for e in error.context or []]
         words = {"object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number",
                  "number": "a number", "boolean": "true or false", "null": "null"}  # fmt: skip
         return f"{prefix}expected {' or '.join(words[str(k)] for k in kinds)}, found {_kind(value)}"

@@ -222,7 +222,9 @@ def test_a_targeted_attack_reaches_its_target(lenet, correct_digits):
 def test_one_pixel_changes_at_most_its_pixels(pixels, channels, strategy):
     model = classifier_of(small_network(channels, 32), channels, 32)
     images, labels = batch(6, channels, 32)
-    result = one_pixel(model, images, Untargeted(labels), pixels=pixels, population=20, generations=5, strategy=strategy)
+    result = one_pixel(
+        model, images, Untargeted(labels), pixels=pixels, population=20, generations=5, strategy=strategy
+    )
     changed = (result.images != images).any(1).flatten(1).sum(1)
     assert (changed <= pixels).all()
     assert (changed >= 1).any()
@@ -301,7 +303,10 @@ def test_one_pixel_does_not_depend_on_the_forward_batch():
         ({"goal": Untargeted(torch.tensor([1.0, 2.0]))}, "labels must be int64"),
         ({"goal": Untargeted(torch.tensor([[1], [2]]))}, "labels must be int64 of shape"),
         ({"goal": Targeted(torch.tensor([1, 2]), torch.tensor([1, 3]))}, "target_classes equals labels"),
-        ({"goal": Targeted(torch.tensor([1, 2]), torch.tensor([3]))}, "target_classes must be int64 of shape"),
+        (
+            {"goal": Targeted(torch.tensor([1, 2]), torch.tensor([3]))},
+            "target_classes must be int64 of shape",
+        ),
     ],
 )
 @each_attack

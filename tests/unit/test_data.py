@@ -104,8 +104,9 @@ def test_damaged_shards_are_named(tmp_path):
 
 
 def test_torchvision_layout_of_cifar10(tmp_path, monkeypatch):
-    from advatlas import torchvision_compat  # noqa: F401
     from torchvision import datasets
+
+    from advatlas import torchvision_compat  # noqa: F401
 
     monkeypatch.setattr(datasets.CIFAR10, "_check_integrity", lambda self: True)
     monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *a, **k: True)
@@ -149,8 +150,9 @@ def test_missing_data_say_what_to_do(tmp_path):
 
 
 def test_a_failed_download_says_what_to_do(tmp_path, monkeypatch):
-    from advatlas import torchvision_compat  # noqa: F401
     from torchvision import datasets
+
+    from advatlas import torchvision_compat  # noqa: F401
 
     def fail(self):
         raise RuntimeError("Error downloading\ntrain-images")

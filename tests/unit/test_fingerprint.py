@@ -17,7 +17,9 @@ SOURCE = Path(module.__file__).resolve().parents[1]
 def package(tmp_path):
     """A package: a imports b, b imports c; d is alone."""
     (tmp_path / "__init__.py").write_text("from advatlas.d import x\n")
-    (tmp_path / "a.py").write_text('"""Doc."""\nfrom advatlas import d as _unused\nfrom advatlas.b import f\n\nx = f(1)\n')
+    (tmp_path / "a.py").write_text(
+        '"""Doc."""\nfrom advatlas import d as _unused\nfrom advatlas.b import f\n\nx = f(1)\n'
+    )
     (tmp_path / "b.py").write_text("def f(n):\n    from advatlas.c import y\n    return n + y\n")
     (tmp_path / "c.py").write_text("y = 2\n")
     (tmp_path / "d.py").write_text("x = 1\n")

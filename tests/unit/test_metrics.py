@@ -26,7 +26,10 @@ def test_ssim_is_that_of_scikit_image(shape):
     rng = np.random.default_rng(0)
     a = rng.random((3, *shape), np.float32)
     b = np.clip(a + rng.normal(0, 0.1, a.shape).astype(np.float32), 0, 1)
-    expected = [structural_similarity(x.transpose(1, 2, 0), y.transpose(1, 2, 0), data_range=1.0, channel_axis=-1) for x, y in zip(a, b, strict=True)]  # fmt: skip
+    expected = [
+        structural_similarity(x.transpose(1, 2, 0), y.transpose(1, 2, 0), data_range=1.0, channel_axis=-1)
+        for x, y in zip(a, b, strict=True)
+    ]
     assert ssim(a, b) == pytest.approx(expected, abs=1e-6)
     assert ssim(a, a) == pytest.approx([1, 1, 1])
 

@@ -10,6 +10,8 @@ rule generate_adversarials:
         RESULTS / "adversarials" / "{setting}" / "{source}.parquet",
     log:
         RESULTS / "logs" / "adversarials" / "{setting}" / "{source}.log",
+    resources:
+        gpu=GPU,
     params:
         setting=lambda wildcards: STUDY.setting(wildcards.setting).describe(),
         code=lambda wildcards: model_code(
@@ -17,8 +19,6 @@ rule generate_adversarials:
             wildcards.source,
             f"attacks.{STUDY.setting(wildcards.setting).attack}",
         ),
-    resources:
-        gpu=GPU,
     message:
         "attack {wildcards.source} with {wildcards.setting}"
     script:

@@ -6,43 +6,31 @@ import re
 import sys
 from pathlib import Path
 
-from advatlas.data.sources import check_available
 from advatlas.devices import uses_gpu
 from advatlas.errors import AdvatlasError
 from advatlas.figures import FIGURES as FIGURE_REGISTRY
+from advatlas.locks import clear_stale_locks
 from advatlas.models.small import ARCHITECTURES
 from advatlas.storage.fingerprint import fingerprint
-from advatlas.studies import find_study, load_study
-from advatlas.validation import check_schema
+from advatlas.studies import open_study
 
 
 configfile: "config.yaml"
 
 
 BASE = Path(workflow.basedir)
-SCHEMAS = BASE / "workflow" / "schemas"
 
 try:
-    check_schema(config, SCHEMAS / "config.schema.yaml", "config.yaml")
-    STUDY = load_study(
-        find_study(config["study"], BASE / "studies"), SCHEMAS / "study.schema.yaml"
-    )
-    DATASET = STUDY.dataset.dataset
-    config["data_dir"] = os.environ.get("ADVATLAS_DATA") or config.get(
-        "data_dir", "data"
-    )
-    check_available(DATASET, Path(config["data_dir"]), config.get("download", True))
+    completed, STUDY = open_study(config, BASE)
+    config.update(completed)
 except AdvatlasError as error:
     print(f"advatlas: {error}", file=sys.stderr)
     sys.exit(1)
 
-for key, default in {
-    "device": "auto",
-    "cpu_threads": 1,
-    "batch_size": 128,
-    "evaluator": "warm",
-}.items():
-    config.setdefault(key, default)
+if workflow.is_main_process:
+    clear_stale_locks(Path(".snakemake"))
+
+DATASET = STUDY.dataset.dataset
 
 # What the clients of the warm evaluator need and Snakemake must not track.
 os.environ["ADVATLAS_RUN_PID"] = str(os.getpid())
@@ -54,7 +42,7 @@ os.environ["ADVATLAS_CODE"] = fingerprint(
 )
 
 GPU = 1 if uses_gpu(config["device"]) else 0
-ROOT = Path(config.get("results_dir", "results"))
+ROOT = Path(config["results_dir"])
 RESULTS = ROOT / STUDY.name
 IMAGES = ROOT / "data" / STUDY.dataset.identifier / "images.parquet"
 MODELS = [recipe.name for recipe in STUDY.models]
@@ -111,6 +99,12 @@ def code(*roots):
 def model_code(stage, name, *more):
     """Return the fingerprint of a stage that runs one model."""
     return code(stage, architecture_module(name), *more)
+
+
+def figure_of(file):
+    """Return the registry's figure and the attack, from a figure file's name."""
+    name, _, attack = file.partition("-")
+    return FIGURE_REGISTRY[name], attack or None
 
 
 def print_summary():

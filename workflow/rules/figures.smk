@@ -1,10 +1,4 @@
 # plot: one job for each figure.
-def figure_of(file):
-    """Return the registry's figure and the attack, from a figure file's name."""
-    name, _, attack = file.partition("-")
-    return FIGURE_REGISTRY[name], attack or None
-
-
 rule plot:
     input:
         lambda wildcards: [

@@ -8,15 +8,15 @@ rule train_model:
         history=ROOT / "models" / "{folder}" / "training.parquet",
     log:
         ROOT / "models" / "{folder}" / "train.log",
+    wildcard_constraints:
+        folder="|".join(map(re.escape, MODEL_OF_FOLDER)),
+    resources:
+        gpu=GPU,
     params:
         recipe=lambda wildcards: dataclasses.asdict(MODEL_OF_FOLDER[wildcards.folder]),
         code=lambda wildcards: model_code(
             "stages.train", MODEL_OF_FOLDER[wildcards.folder].name
         ),
-    wildcard_constraints:
-        folder="|".join(map(re.escape, MODEL_OF_FOLDER)),
-    resources:
-        gpu=GPU,
     message:
         "train {wildcards.folder}"
     script:
@@ -32,10 +32,10 @@ rule predict:
         RESULTS / "predictions" / "{model}.parquet",
     log:
         RESULTS / "logs" / "predict" / "{model}.log",
-    params:
-        code=lambda wildcards: model_code("stages.predict", wildcards.model),
     resources:
         gpu=GPU,
+    params:
+        code=lambda wildcards: model_code("stages.predict", wildcards.model),
     message:
         "predict the clean test images with {wildcards.model}"
     script:

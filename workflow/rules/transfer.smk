@@ -14,11 +14,11 @@ rule evaluate_transfer:
         RESULTS / "transfer" / "{setting}" / "{source}" / "{target}.parquet",
     log:
         RESULTS / "logs" / "transfer" / "{setting}" / "{source}" / "{target}.log",
+    resources:
+        gpu=GPU,
     params:
         top_k=STUDY.top_k,
         code=lambda wildcards: model_code("stages.evaluate", wildcards.target),
-    resources:
-        gpu=GPU,
     message:
         "show {wildcards.target} the {wildcards.setting} examples of {wildcards.source}"
     shell:

@@ -38,9 +38,7 @@ class Attack(Protocol):
     __name__: str
     parameters: dict[str, Parameter]
 
-    def __call__(
-        self, classifier: nn.Module, images: Tensor, goal: Goal, **parameters: Any
-    ) -> AttackResult: ...
+    def __call__(self, classifier: nn.Module, images: Tensor, goal: Goal, **parameters: Any) -> AttackResult: ...
 
 
 def attack(
@@ -90,7 +88,7 @@ def attack(
         )
 
     run.parameters = parameters  # type: ignore[attr-defined]
-    return run
+    return run  # type: ignore[return-value]  # positional-only in Concatenate, as mypy sees it
 
 
 def check_inputs(name: str, images: Tensor, goal: Goal) -> None:

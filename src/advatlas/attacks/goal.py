@@ -117,9 +117,7 @@ class Targeted(Goal):
         return Targeted(self.labels[index], self.target_classes[index])
 
     def repeat_interleave(self, repeats: int) -> Targeted:
-        return Targeted(
-            self.labels.repeat_interleave(repeats), self.target_classes.repeat_interleave(repeats)
-        )
+        return Targeted(self.labels.repeat_interleave(repeats), self.target_classes.repeat_interleave(repeats))
 
     def to(self, device: torch.device | str) -> Targeted:
         return Targeted(self.labels.to(device), self.target_classes.to(device))

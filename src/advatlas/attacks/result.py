@@ -36,6 +36,4 @@ class AttackResult:
     @staticmethod
     def concatenate(parts: Sequence[AttackResult]) -> AttackResult:
         """Join the results of several batches."""
-        return AttackResult(
-            **{f.name: torch.cat([getattr(p, f.name) for p in parts]) for f in fields(AttackResult)}
-        )
+        return AttackResult(**{f.name: torch.cat([getattr(p, f.name) for p in parts]) for f in fields(AttackResult)})

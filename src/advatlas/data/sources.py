@@ -63,8 +63,9 @@ def read_shards(folder: Path, split: str) -> Pool:
 
 
 def _read_torchvision(cls_name: str, root: Path, download: bool) -> dict[str, Pool]:
-    from advatlas import torchvision_compat  # noqa: F401 (must come before torchvision)
     from torchvision import datasets
+
+    from advatlas import torchvision_compat  # noqa: F401 (must come before torchvision)
 
     pools = {}
     for split, train in (("train", True), ("test", False)):

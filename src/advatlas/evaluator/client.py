@@ -55,13 +55,19 @@ def connect(path):
 
 def start(path, log_path, arguments):
     """Start the evaluator of a slot and wait until it answers."""
-    command = [sys.executable, "-m", "advatlas.evaluator.server", "--socket", path, "--device", arguments.device]
+    command = [
+        sys.executable,
+        "-m",
+        "advatlas.evaluator.server",
+        "--socket",
+        path,
+        "--device",
+        arguments.device,
+    ]
     owner = os.environ.get("ADVATLAS_RUN_PID") or str(os.getppid())
     command += ["--owner", owner, "--threads", str(arguments.threads)]
     with open(log_path, "w") as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         connection = connect(path)
@@ -131,7 +137,17 @@ def main():
     for name in ("top-k", "batch-size", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
     arguments = parser.parse_args()
-    fields = ("adversarials", "images", "weights", "card", "predictions", "output", "top_k", "batch_size", "device")
+    fields = (
+        "adversarials",
+        "images",
+        "weights",
+        "card",
+        "predictions",
+        "output",
+        "top_k",
+        "batch_size",
+        "device",
+    )
     request = {name: getattr(arguments, name) for name in fields}
     os.makedirs(os.path.dirname(arguments.output) or ".", exist_ok=True)
     if os.environ.get("ADVATLAS_EVALUATOR") == "cold" or not hasattr(socket, "AF_UNIX"):

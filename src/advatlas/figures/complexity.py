@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -53,11 +54,18 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     return fig
 
 
-def _panel(axis: plt.Axes, chosen: pd.DataFrame, column: str, scale: float, colours: dict[str, tuple[float, float, float]]) -> None:
+def _panel(
+    axis: Axes,
+    chosen: pd.DataFrame,
+    column: str,
+    scale: float,
+    colours: dict[str, tuple[float, float, float]],
+) -> None:
     for _, model in chosen.iterrows():
         rate = model["rate"] * 100
         axis.errorbar(
-            model[column] * scale, rate, yerr=[[max(0.0, rate - model["low"] * 100)], [max(0.0, model["high"] * 100 - rate)]],
+            model[column] * scale, rate,
+            yerr=[[max(0.0, rate - model["low"] * 100)], [max(0.0, model["high"] * 100 - rate)]],
             fmt=style.INITIALISATION_MARKERS.get(model["initialisation"], "D"), color=colours[model["family"]],
             markersize=6, elinewidth=0.8, capsize=2, markeredgecolor="white", markeredgewidth=0.6,
         )  # fmt: skip

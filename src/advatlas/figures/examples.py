@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from advatlas.figures import style
@@ -26,11 +27,17 @@ def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
     if not settings:
         return _nothing(attack)
     source = success.groupby("source", sort=False)["count"].sum().idxmax()
-    shown = examples[(examples["attack"] == attack) & (examples["source"] == source)].sort_values("label", kind="stable")
+    shown = examples[(examples["attack"] == attack) & (examples["source"] == source)].sort_values(
+        "label", kind="stable"
+    )
     ids = list(dict.fromkeys(shown["image_id"]))
     rows = 1 + 2 * len(settings)
     fig, axes = plt.subplots(
-        rows, len(ids), figsize=(1.15 * len(ids) + 1.2, 1.25 * rows + 0.5), squeeze=False, layout="constrained"
+        rows,
+        len(ids),
+        figsize=(1.15 * len(ids) + 1.2, 1.25 * rows + 0.5),
+        squeeze=False,
+        layout="constrained",
     )
     for axis in axes.flat:
         axis.set_axis_off()
@@ -69,11 +76,11 @@ def _picture(example: pd.Series, name: str) -> np.ndarray:
     return np.asarray(example[name]).reshape(tuple(example["shape"])).transpose(1, 2, 0)
 
 
-def _show(axis: plt.Axes, picture: np.ndarray) -> None:
+def _show(axis: Axes, picture: np.ndarray) -> None:
     axis.imshow(picture.clip(0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
 
 
-def _label(axis: plt.Axes, text: str) -> None:
+def _label(axis: Axes, text: str) -> None:
     axis.text(-0.12, 0.5, text, transform=axis.transAxes, ha="right", va="center", fontsize=8)
 
 

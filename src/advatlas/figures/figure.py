@@ -46,6 +46,4 @@ def save(canvas: Canvas, outputs: list[Path]) -> None:
         for output in outputs:
             metadata = {"Date": None} if output.suffix == ".svg" else {"Software": None}
             with atomic_path(output) as temporary:
-                canvas.savefig(
-                    temporary, format=output.suffix[1:], dpi=150, bbox_inches="tight", metadata=metadata
-                )
+                canvas.savefig(temporary, format=output.suffix[1:], dpi=150, bbox_inches="tight", metadata=metadata)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib as mpl
 import pandas as pd
 import seaborn as sns
@@ -19,7 +21,12 @@ def apply() -> None:
         context="paper",
         style="ticks",
         palette="colorblind",
-        rc={"figure.facecolor": "white", "axes.spines.top": False, "axes.spines.right": False, "font.size": 9},
+        rc={
+            "figure.facecolor": "white",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "font.size": 9,
+        },
     )
 
 
@@ -28,8 +35,8 @@ def attack_name(attack: str) -> str:
     return ATTACK_NAMES.get(attack, attack)
 
 
-def setting_title(row: pd.Series) -> str:
-    """Return a panel's title: attack, epsilon as the papers write it, and the goal if targeted."""
+def setting_title(row: Any) -> str:
+    """Return a panel's title from a row of a table: attack, epsilon as the papers write it, and the goal if targeted."""
     epsilon = row["epsilon"]
     title = attack_name(row["attack"])
     if pd.notna(epsilon):

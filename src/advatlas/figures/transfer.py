@@ -9,10 +9,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from advatlas.figures import style
+from advatlas.metrics.transfer import headline_rates
 
 MOST_IN_A_ROW = 3
 
@@ -24,13 +27,8 @@ def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
     """
     style.apply()
     models = list(tables["models"]["model"])
-    transfer = tables["transfer"]
-    rates = transfer[
-        (transfer["attack"] == attack)
-        & (transfer["measure"] == "fooled")
-        & (transfer["precision"] == "float")
-        & (transfer["denominator"] == "all")
-    ]
+    rates = headline_rates(tables["transfer"])
+    rates = rates[rates["attack"] == attack]
     settings = style.settings_in_order(rates)
     columns = min(MOST_IN_A_ROW, len(settings))
     rows = -(-len(settings) // columns)
@@ -55,13 +53,15 @@ def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
         axis.set_ylabel("source" if place % columns == 0 else "")
     if image is not None:
         bar = fig.colorbar(image, ax=axes, shrink=0.75, aspect=30, pad=0.02)
-        bar.set_label("fooled images [%]; the diagonal is the attack's success")
+        bar.set_label("rate [%]")
         bar.outline.set_visible(False)
-    fig.suptitle(f"{style.attack_name(attack)}: attack success and transfer; up to {rates['n'].max()} images a cell")
+    fig.suptitle(
+        f"{style.attack_name(attack)}: success (diagonal) and transfer, up to {rates['n'].max()} images a cell"
+    )
     return fig
 
 
-def _panel(axis: plt.Axes, matrix: pd.DataFrame, top: float) -> plt.cm.ScalarMappable:
+def _panel(axis: Axes, matrix: pd.DataFrame, top: float) -> ScalarMappable:
     size = len(matrix)
     axis.set_facecolor("0.88")
     sns.heatmap(
@@ -78,4 +78,5 @@ def _panel(axis: plt.Axes, matrix: pd.DataFrame, top: float) -> plt.cm.ScalarMap
     axis.set_xticks(np.arange(size) + 0.5, matrix.columns, rotation=90)
     axis.set_yticks(np.arange(size) + 0.5, matrix.index, rotation=0)
     axis.tick_params(length=0, labelsize=8)
-    return axis.collections[0]
+    mesh: ScalarMappable = axis.collections[0]
+    return mesh

@@ -28,9 +28,6 @@ def ssim(originals: np.ndarray, images: np.ndarray) -> np.ndarray:
     juraev2023's noise rate is 1 - SSIM.
     """
     return np.array(
-        [
-            structural_similarity(a, b, data_range=1.0, channel_axis=0)
-            for a, b in zip(originals, images, strict=True)
-        ],
+        [structural_similarity(a, b, data_range=1.0, channel_axis=0) for a, b in zip(originals, images, strict=True)],
         dtype=np.float64,
     )

@@ -6,9 +6,7 @@ import numpy as np
 from scipy.stats import norm
 
 
-def wilson(
-    count: np.ndarray | float, n: np.ndarray | float, level: float = 0.95
-) -> tuple[np.ndarray, np.ndarray]:
+def wilson(count: np.ndarray | float, n: np.ndarray | float, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Return the lower and upper ends of Wilson's score interval of proportions ``count / n``.
 
     NaN where ``n`` is 0. Wilson (1927); Brown, Cai & DasGupta (2001) recommend it at any n.
@@ -21,7 +19,9 @@ def wilson(
         half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
         low, high = centre - half, centre + half
     # At the ends the interval closes exactly; arithmetic leaves 1e-17 there.
-    return np.where(count == 0, np.where(n > 0, 0.0, np.nan), low), np.where(count == n, np.where(n > 0, 1.0, np.nan), high)
+    return np.where(count == 0, np.where(n > 0, 0.0, np.nan), low), np.where(
+        count == n, np.where(n > 0, 1.0, np.nan), high
+    )
 
 
 def bootstrap_mean(values: np.ndarray, seed: int, level: float = 0.95, draws: int = 2000) -> tuple[float, float]:

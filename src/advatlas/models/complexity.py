@@ -29,4 +29,5 @@ def count_macs(model: nn.Module, input_size: tuple[int, int, int]) -> int:
             model(torch.zeros(1, *input_size, device=parameter.device, dtype=parameter.dtype))
     finally:
         model.train(was_training)
-    return counter.get_total_flops() // 2
+    flops: int = counter.get_total_flops()
+    return flops // 2

@@ -115,7 +115,7 @@ def train(
                     group["lr"] = learning_rate
                 loss = _loss(network, x[batch.to(device)], y[batch.to(device)])
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 if options.clip_norm:
                     nn.utils.clip_grad_norm_(network.parameters(), options.clip_norm)
                 optimizer.step()

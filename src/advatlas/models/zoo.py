@@ -51,9 +51,7 @@ class ModelRecipe:
 
 def build_network(recipe: ModelRecipe, dataset: Dataset) -> SmallNetwork:
     """Return the recipe's network with its first weights, on the CPU."""
-    network = ARCHITECTURES[recipe.architecture](
-        dataset.channels, dataset.size, dataset.num_classes, recipe.width
-    )
+    network = ARCHITECTURES[recipe.architecture](dataset.channels, dataset.size, dataset.num_classes, recipe.width)
     initialise(
         network,
         recipe.initialisation,

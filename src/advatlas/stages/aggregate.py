@@ -195,9 +195,7 @@ def _pair_rows(artifact: Artifact) -> Iterable[dict[str, Any]]:
     clean = artifact.column("clean_correct").astype(bool)
     for precision, suffix in PRECISIONS.items():
         won = artifact.column("source_success" + suffix).astype(bool)
-        chosen = dict(
-            zip(DENOMINATORS, (np.ones(len(artifact), bool), clean, won, won & clean), strict=True)
-        )
+        chosen = dict(zip(DENOMINATORS, (np.ones(len(artifact), bool), clean, won, won & clean), strict=True))
         for measure in measures:
             reached = artifact.column(measure + suffix).astype(bool)
             for denominator, among in chosen.items():
@@ -247,6 +245,6 @@ def examples_table(adversarials: Sequence[Path], images: Path, output: Path) -> 
 
 def _most_fooled(frame: pd.DataFrame) -> set[str]:
     """Return the ids of at most eight images of different classes, fooled most often (ties: the first by name)."""
-    fooled = frame.groupby(["image_id", "label"], as_index=False)["success"].sum()
+    fooled = frame[["image_id", "label", "success"]].groupby(["image_id", "label"]).sum().reset_index()
     ranking = fooled.sort_values(["success", "image_id"], ascending=[False, True])
     return set(ranking.drop_duplicates("label")["image_id"].head(EXAMPLES))

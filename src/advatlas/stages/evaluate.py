@@ -109,7 +109,7 @@ def _by_file(size: int, load: Callable[P, R]) -> Callable[P, R]:
             stat = Path(str(args[0])).stat()
         except OSError:
             return load(*args, **kwargs)  # says what is missing
-        return cached((stat.st_mtime_ns, stat.st_size), *args, **kwargs)
+        return cached((stat.st_mtime_ns, stat.st_size), *args, **kwargs)  # type: ignore[arg-type]
 
     return call
 

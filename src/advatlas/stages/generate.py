@@ -98,13 +98,16 @@ def _attacked(
     if targets is None:
         return clean.subset(attacked), Untargeted(torch.from_numpy(labels[attacked]))
     attacked = attacked & (targets != labels)
-    return clean.subset(attacked), Targeted(
-        torch.from_numpy(labels[attacked]), torch.from_numpy(targets[attacked])
-    )
+    return clean.subset(attacked), Targeted(torch.from_numpy(labels[attacked]), torch.from_numpy(targets[attacked]))
 
 
 def _columns(
-    classifier: Classifier, clean: ImageSet, goal: Goal, originals: Tensor, result: AttackResult, batch_size: int
+    classifier: Classifier,
+    clean: ImageSet,
+    goal: Goal,
+    originals: Tensor,
+    result: AttackResult,
+    batch_size: int,
 ) -> dict[str, Any]:
     perturbation = toward_zero_float16((result.images - originals).numpy())
     stored = (originals + torch.from_numpy(perturbation.astype(np.float32))).clamp(0, 1)

@@ -23,9 +23,7 @@ def random_targets(labels: np.ndarray, num_classes: int, seed: int) -> np.ndarra
     return draw + (draw >= labels)
 
 
-def choose(
-    mode: str, n: int, labels: np.ndarray, correct: dict[str, np.ndarray], seed: int
-) -> np.ndarray:
+def choose(mode: str, n: int, labels: np.ndarray, correct: dict[str, np.ndarray], seed: int) -> np.ndarray:
     """Return the positions of the chosen images, ascending.
 
     Args:
@@ -39,8 +37,12 @@ def choose(
     """
     common = np.logical_and.reduce(list(correct.values()))
     order = np.random.default_rng(derive_seed(seed, "selection")).permutation(len(labels))
-    counts = ", ".join(f"{name} {int(right.sum())}" for name, right in sorted(correct.items(), key=lambda i: i[1].sum()))
-    remedy = "ask for fewer (selection.n), more test images (dataset.test), or raise min_accuracy to leave weak models out"
+    counts = ", ".join(
+        f"{name} {int(right.sum())}" for name, right in sorted(correct.items(), key=lambda i: i[1].sum())
+    )
+    remedy = (
+        "ask for fewer (selection.n), more test images (dataset.test), or raise min_accuracy to leave weak models out"
+    )
     if mode == "per_source":
         return np.sort(order[:n])
     if mode == "one_per_class":
@@ -66,7 +68,12 @@ def choose(
 
 
 def select_images(
-    images: Path, predictions: Sequence[Path], options: dict[str, Any], num_classes: int, selection: Path, selected: Path
+    images: Path,
+    predictions: Sequence[Path],
+    options: dict[str, Any],
+    num_classes: int,
+    selection: Path,
+    selected: Path,
 ) -> None:
     """Write the chosen images' ids, labels and random targets, and the images themselves.
 
@@ -101,7 +108,9 @@ def select_images(
     }
     write_artifact(selection, "selection", columns, {"selection": options, "models": sorted(correct)})
     save_images(selected, candidates.subset(chosen))
-    print(f"selected {len(chosen)} of {len(labels)} test images; {int((right == len(correct)).sum())} are right by all models")
+    print(
+        f"selected {len(chosen)} of {len(labels)} test images; {int((right == len(correct)).sum())} are right by all models"
+    )
 
 
 def save_images(path: Path, images: ImageSet) -> None:

@@ -17,7 +17,13 @@ from advatlas.storage.artifacts import read_metadata, write_artifact
 
 
 def train(
-    recipe: dict[str, Any], images: Path, weights: Path, card_path: Path, history: Path, device: str, progress: Progress
+    recipe: dict[str, Any],
+    images: Path,
+    weights: Path,
+    card_path: Path,
+    history: Path,
+    device: str,
+    progress: Progress,
 ) -> None:
     """Train the model of a recipe and write weights, card and history.
 
@@ -28,7 +34,9 @@ def train(
     dataset = DATASETS[read_metadata(images)["dataset"]["name"]]
     network, result, card = train_model(model, dataset, splits, device, progress)
     save_model(network, card, weights, card_path)
-    frame = pd.DataFrame([dataclasses.asdict(e) for e in result.history], columns=[f.name for f in dataclasses.fields(Epoch)])
+    frame = pd.DataFrame(
+        [dataclasses.asdict(e) for e in result.history], columns=[f.name for f in dataclasses.fields(Epoch)]
+    )
     write_artifact(history, "training", {c: frame[c].to_numpy() for c in frame.columns}, {"model": model.name})
     outcome = f"{model.name}: {result.status}, test accuracy {card['test_accuracy']:.4f}"
     progress.say(outcome + (f" - EXCLUDED: {result.reason}" if result.reason else ""))

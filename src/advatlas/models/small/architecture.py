@@ -43,6 +43,4 @@ def conv(
     inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: int = 0, inplace: bool = True
 ) -> nn.Sequential:
     """Return a convolution with bias, followed by ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding), nn.ReLU(inplace=inplace)
-    )
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding), nn.ReLU(inplace=inplace))

@@ -55,7 +55,11 @@ class GoogLeNet(SmallNetwork):
 
         c1, c2 = scaled(64, width), scaled(192, width)
         self.stem = nn.Sequential(
-            conv(channels, c1, 7, stride=2, padding=3), pool(), conv(c1, c1, 1), conv(c1, c2, 3, padding=1), pool()
+            conv(channels, c1, 7, stride=2, padding=3),
+            pool(),
+            conv(c1, c1, 1),
+            conv(c1, c2, 3, padding=1),
+            pool(),
         )
         self.inception3a = inception(c2, 64, 96, 128, 16, 32, 32)
         self.inception3b = inception(self.inception3a.outputs, 128, 128, 192, 32, 96, 64)

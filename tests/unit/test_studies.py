@@ -1,0 +1,272 @@
+"""Studies: the embedded ones are valid, and every mistake is one clear line."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+
+from advatlas.errors import AdvatlasError
+from advatlas.studies import open_study
+from tests.conftest import ROOT
+
+GOOD = {
+    "description": "a study",
+    "seed": 1,
+    "dataset": {"name": "mnist_sample", "train": 500, "validation": 100, "test": 200},
+    "training": {"epochs": 2},
+    "models": [
+        {"architecture": "lenet", "initialisation": ["msra", "xavier"]},
+        {"architecture": "nin", "initialisation": "gaussian", "width": 0.5, "gaussian_std": 0.05},
+    ],
+    "selection": {"images": "common", "n": 50},
+    "attacks": [
+        {"attack": "fgsm", "epsilon": [0.1, "8/255"]},
+        {"attack": "i_fgsm", "epsilon": 0.1, "goal": "least_likely"},
+        {"attack": "one_pixel", "goal": {"class": 3}},
+    ],
+}
+
+
+def opened(tmp_path, content, config=None, monkeypatch=None):
+    path = tmp_path / "mine.yaml"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False))
+    return open_study({"study": str(path), **(config or {})}, ROOT)[1]
+
+
+def changed(path, value):
+    """Return the good study with one entry replaced (or removed, for ...)."""
+    study = copy.deepcopy(GOOD)
+    inner = study
+    for key in path[:-1]:
+        inner = inner[key]
+    if value is ...:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = value
+    return study
+
+
+def test_a_good_study(tmp_path):
+    study = opened(tmp_path, GOOD)
+    assert [m.name for m in study.models] == ["lenet_msra", "lenet_xavier", "nin_gaussian"]
+    assert [s.name for s in study.settings] == [
+        "fgsm-epsilon0.1",
+        "fgsm-epsilon8_255",
+        "i_fgsm-least_likely",
+        "one_pixel-class3",
+    ]
+    assert study.settings[1].parameters == {"epsilon": 8 / 255}
+    assert study.settings[2].parameters == {"epsilon": 0.1, "steps": 10, "step_size": None}
+    assert study.settings[3].parameters["population"] == 400
+    assert study.settings[3].parameters["seed"] > 0
+    assert study.models[2].gaussian_std == 0.05
+    assert study.model("lenet_msra").training.epochs == 2
+    assert study.top_k == 5
+    assert "transfer-one_pixel" in study.figure_names()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda p: p.stem)
+def test_the_embedded_studies_are_valid(path):
+    _, study = open_study({"study": path.stem}, ROOT)
+    assert study.name == path.stem
+
+
+def test_the_default_study_is_as_large_as_promised():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config, study = open_study(config, ROOT)
+    assert config["study"] == "mnist_quick"
+    assert len(study.models) >= 12
+    attacks = {s.attack for s in study.settings}
+    assert attacks == {"fgsm", "i_fgsm", "one_pixel"}
+    for attack in ("fgsm", "i_fgsm"):
+        assert {s.parameters["epsilon"] for s in study.settings if s.attack == attack} == {0.1, 0.2, 0.3}
+
+
+def test_the_full_studies_are_those_of_the_paper():
+    mnist = open_study({"study": "bendaya2020_mnist"}, ROOT)[1]
+    assert len(mnist.models) == 18
+    assert mnist.selection.n == 1000
+    assert {m.architecture for m in mnist.models} == {
+        "alexnet",
+        "googlenet",
+        "lenet",
+        "nin",
+        "resnet20",
+        "squeezenet",
+    }
+    cifar = open_study({"study": "bendaya2020_cifar10"}, ROOT)[1]
+    assert {m.architecture for m in cifar.models} == {
+        "alexnet",
+        "googlenet",
+        "lenet5",
+        "nin",
+        "squeezenet",
+        "vgg16",
+    }
+    epsilons = {s.parameters.get("epsilon") for s in cifar.settings if s.attack != "one_pixel"}
+    assert epsilons == {2 / 255, 4 / 255, 8 / 255}
+    for small in ("mnist", "cifar10"):
+        full, variant = (open_study({"study": f"bendaya2020_{small}{end}"}, ROOT)[1] for end in ("", "_small"))
+        assert [m.name for m in full.models] == [m.name for m in variant.models]
+        assert [(s.attack, s.goal) for s in full.settings] == [(s.attack, s.goal) for s in variant.settings]
+
+
+def test_equal_recipes_share_a_folder_and_others_do_not(tmp_path):
+    one = opened(tmp_path, GOOD)
+    other = opened(tmp_path, changed(["attacks"], [{"attack": "fgsm", "epsilon": 0.2}]))
+    assert one.model_folder("lenet_msra") == other.model_folder("lenet_msra")
+    for path, value in ((["seed"], 2), (["training", "epochs"], 3), (["dataset", "train"], 400)):
+        assert opened(tmp_path, changed(path, value)).model_folder("lenet_msra") != one.model_folder("lenet_msra")
+
+
+def test_settings_do_not_depend_on_their_order(tmp_path):
+    one = opened(tmp_path, GOOD)
+    turned = opened(tmp_path, changed(["attacks"], GOOD["attacks"][::-1]))
+    assert {dataclasses.astuple(s)[:4] for s in one.settings} == {dataclasses.astuple(s)[:4] for s in turned.settings}
+    assert one.setting("one_pixel-class3") == turned.setting("one_pixel-class3")
+
+
+MISTAKES = [
+    # structure
+    ("not: [valid", r"line \d+: not valid YAML"),
+    ("just text", "expected a mapping of keys to values, found text"),
+    ("", "expected a mapping of keys to values, found nothing"),
+    ("seed: 1\nseed: 2\n", "the key 'seed' stands twice"),
+    (changed(["models"], ...), "the key 'models' is missing"),
+    (changed(["attacks"], ...), "the key 'attacks' is missing"),
+    (changed(["dataset"], ...), "the key 'dataset' is missing"),
+    (changed(["selection"], ...), "the key 'selection' is missing"),
+    (changed(["seed"], ...), "the key 'seed' is missing"),
+    (changed(["seed"], -1), "seed: -1 must be at least 0"),
+    (changed(["seed"], "one"), "seed: expected a whole number, found text"),
+    (changed(["atacks"], []), "unknown key 'atacks'.*did you mean 'attacks'"),
+    (changed(["models"], []), "models: the list is empty"),
+    (changed(["attacks"], []), "attacks: the list is empty"),
+    (changed(["models"], {"lenet": 1}), "models: expected a list, found a mapping"),
+    (changed(["description"], ""), "description: the text is empty"),
+    # dataset
+    (changed(["dataset", "name"], "mnist_sampl"), "dataset.name: unknown dataset 'mnist_sampl'.*did you mean 'mnist_sample'"),
+    (changed(["dataset", "validation"], ...), "dataset: the key 'validation' is missing"),
+    (changed(["dataset", "validation"], 0), "dataset.validation: 0 must be at least 1"),
+    (changed(["dataset", "test"], ...), "dataset.test: must be given: mnist_sample has no test images of its own"),
+    (changed(["dataset", "test"], 4950), "dataset: the validation split asks for 100 images, but 50"),
+    (changed(["dataset", "train"], 9999), "dataset: the train split asks for 9999 images"),
+    (changed(["dataset", "trian"], 5), "dataset: unknown key 'trian'.*did you mean 'train'"),
+    # training
+    (changed(["training", "optimizer"], "adan"), "training.optimizer: 'adan' is not one of: adam, sgd; did you mean 'adam'"),
+    (changed(["training", "epochs"], 0), "training.epochs: 0 must be at least 1"),
+    (changed(["training", "epochs"], 1.5), "training.epochs: expected a whole number, found a number"),
+    (changed(["training", "learning_rate"], 0), "training.learning_rate: 0 must be more than 0"),
+    (changed(["training", "min_accuracy"], 80), "training.min_accuracy: 80 must be at most 1"),
+    (changed(["training", "lr"], 0.1), "training: unknown key 'lr'; allowed: epochs"),
+    (changed(["training", "momentum"], 1), "training.momentum: 1 must be less than 1"),
+    # models
+    (changed(["models", 0, "architecture"], "lenett"), r"models\[0\].architecture: unknown architecture 'lenett'.*did you mean 'lenet'"),
+    (changed(["models", 0, "architecture"], "vgg16"), r"models\[0\].architecture: 'vgg16' needs images of at least 32x32, mnist_sample has 28x28"),
+    (changed(["models", 0, "initialisation"], ["msra", "xaver"]), r"models\[0\].initialisation\[1\]: unknown initialisation 'xaver'.*did you mean 'xavier'"),
+    (changed(["models", 0, "initialisation"], "he"), r"models\[0\].initialisation: unknown initialisation 'he'"),
+    (changed(["models", 0, "initialisation"], []), r"models\[0\].initialisation: the list is empty"),
+    (changed(["models", 0, "initialisation"], 3), r"models\[0\].initialisation: expected text or a list, found a whole number"),
+    (changed(["models", 0, "initialisation"], ["msra", "msra"]), r"models\[0\]: the model 'lenet_msra' stands twice"),
+    (changed(["models", 0, "name"], "a"), r"models\[0\].name: cannot name several"),
+    (changed(["models", 1, "name"], "Bad Name"), r"models\[1\].name: 'Bad Name' may hold lower-case"),
+    (changed(["models", 1, "name"], "lenet_msra"), r"models\[1\]: the model 'lenet_msra' stands twice"),
+    (changed(["models", 1, "width"], 0), r"models\[1\].width: 0 must be more than 0"),
+    (changed(["models", 1, "initialisation"], "xavier"), r"models\[1\].gaussian_std: has no effect"),
+    (changed(["models", 1, "widht"], 1), r"models\[1\]: unknown key 'widht'.*did you mean 'width'"),
+    # selection
+    (changed(["selection", "images"], "comon"), "selection.images: 'comon' is not one of: common.*did you mean 'common'"),
+    (changed(["selection", "n"], ...), "selection.n: must be given"),
+    (changed(["selection", "n"], 201), "selection.n: 201 is more than the 200 test images"),
+    (changed(["selection"], {"images": "one_per_class", "n": 50}), "selection.n: one_per_class on mnist_sample means n = 10"),
+    # attacks
+    (changed(["attacks", 0, "attack"], "fgms"), r"attacks\[0\].attack: unknown attack 'fgms'; known: fgsm, .*did you mean 'fgsm'"),
+    (changed(["attacks", 0, "epsilom"], 0.1), r"attacks\[0\].epsilom: fgsm has no such parameter; allowed: .*did you mean 'epsilon'"),
+    (changed(["attacks", 0, "steps"], 10), r"attacks\[0\].steps: fgsm has no such parameter"),
+    (changed(["attacks", 0, "epsilon"], ...), r"attacks\[0\]: fgsm needs the parameter 'epsilon'"),
+    (changed(["attacks", 0, "epsilon"], 0), r"attacks\[0\].epsilon: 0 is outside \(0, 1\]"),
+    (changed(["attacks", 0, "epsilon"], [0.1, 1.5]), r"attacks\[0\].epsilon\[1\]: 1.5 is outside \(0, 1\]"),
+    (changed(["attacks", 0, "epsilon"], 8), r"attacks\[0\].epsilon: 8 is outside"),
+    (changed(["attacks", 0, "epsilon"], "8/0"), r"attacks\[0\].epsilon: '8/0' is not a number"),
+    (changed(["attacks", 0, "epsilon"], "big"), r"attacks\[0\].epsilon: 'big' is not a number"),
+    (changed(["attacks", 0, "epsilon"], []), r"attacks\[0\].epsilon: the list is empty"),
+    (changed(["attacks", 0, "epsilon"], True), r"attacks\[0\].epsilon: True is not a number"),
+    (changed(["attacks", 0, "epsilon"], [0.1, 0.1]), r"attacks\[0\]: the setting 'fgsm-epsilon0.1' repeats"),
+    (changed(["attacks", 0, "epsilon"], ["51/255", 0.2]), r"the setting 'fgsm-epsilon0.2' repeats 'fgsm-epsilon51_255'"),
+    (changed(["attacks", 1], {"attack": "fgsm", "epsilon": 0.1}), "repeats 'fgsm-epsilon0.1'"),
+    (changed(["attacks", 1], {"attack": "fgsm", "epsilon": 0.3, "name": "one_pixel-class3"}), r"attacks\[1\].name"),
+    (changed(["attacks", 1, "steps"], 0), r"attacks\[1\].steps: 0 is outside at least 1"),
+    (changed(["attacks", 1, "steps"], 2.5), r"attacks\[1\].steps: 2.5 is not a whole number"),
+    (changed(["attacks", 1, "goal"], "leastlikely"), r"attacks\[1\].goal: unknown goal 'leastlikely'.*did you mean 'least_likely'"),
+    (changed(["attacks", 2, "goal"], {"class": 10}), r"attacks\[2\].goal.class: 10 is not a class of mnist_sample: 0 to 9"),
+    (changed(["attacks", 2, "goal"], {"clas": 1}), r"attacks\[2\].goal: unknown key 'clas'; allowed: class; did you mean 'class'"),
+    (changed(["attacks", 2, "strategy"], "best2"), r"attacks\[2\].strategy: 'best2' is not one of: rand1, best1; did you mean 'best1'"),
+    (changed(["attacks", 2, "population"], 2), r"attacks\[2\].population: 2 is outside"),
+    # the rest
+    (changed(["top_k"], 11), "top_k: 11 is more than the 10 classes"),
+    (changed(["figures"], ["transfers"]), r"figures\[0\]: unknown figure 'transfers'.*did you mean 'transfer'"),
+    (changed(["figures"], ["transfer", "transfer"]), "figures: an entry stands twice"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("study", "message"), MISTAKES, ids=[str(i) for i in range(len(MISTAKES))])
+def test_a_mistaken_study_is_one_clear_line(tmp_path, study, message):
+    with pytest.raises(AdvatlasError, match=message) as caught:
+        opened(tmp_path, study)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.startswith(str(tmp_path / "mine.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            {"study": "mnist_quik"},
+            "config.yaml: study: 'mnist_quik' is not one of:.*did you mean 'mnist_quick'",
+        ),
+        ({"study": "nowhere/mine.yaml"}, "config.yaml: study: nowhere/mine.yaml: no such file"),
+        ({}, "config.yaml: the key 'study' is missing"),
+        ({"study": 3}, "config.yaml: study: expected text, found a whole number"),
+        (
+            {"study": "mnist_quick", "devise": "cpu"},
+            "config.yaml: unknown key 'devise'.*did you mean 'device'",
+        ),
+        (
+            {"study": "mnist_quick", "device": "gpu"},
+            "config.yaml: device: 'gpu' is not one of: auto, cpu, cuda",
+        ),
+        ({"study": "mnist_quick", "batch_size": 0}, "config.yaml: batch_size: 0 must be at least 1"),
+        ({"study": "mnist_quick", "cpu_threads": "two"}, "config.yaml: cpu_threads: expected a whole number"),
+        (
+            {"study": "mnist_quick", "evaluator": "hot"},
+            "config.yaml: evaluator: 'hot' is not one of: warm, cold",
+        ),
+        ({"study": "mnist_quick", "download": "yes"}, "config.yaml: download: expected true or false"),
+        (
+            {"study": "bendaya2020_mnist", "download": False, "data_dir": "nowhere"},
+            "dataset 'mnist' is not in nowhere/ and config.yaml has download: false",
+        ),
+    ],
+)
+def test_a_mistaken_configuration_is_one_clear_line(monkeypatch, config, message):
+    monkeypatch.delenv("ADVATLAS_DATA", raising=False)
+    with pytest.raises(AdvatlasError, match=message) as caught:
+        open_study(config, ROOT)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_environment_variable_names_the_data(monkeypatch, tmp_path):
+    monkeypatch.setenv("ADVATLAS_DATA", str(tmp_path))
+    assert open_study({"study": "mnist_quick"}, ROOT)[0]["data_dir"] == str(tmp_path)
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(AdvatlasError, match=r"mine\.yaml: cannot be read"):
+        open_study({"study": str(path)}, ROOT)

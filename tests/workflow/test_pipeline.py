@@ -1,0 +1,323 @@
+"""The pipeline as a user runs it: real Snakemake, a small study, one folder a test."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.workflow
+
+STUDY = {
+    "description": "two LeNets, and one that cannot train",
+    "seed": 1,
+    "dataset": {"name": "mnist_sample", "train": 800, "validation": 100, "test": 200},
+    "training": {"epochs": 6, "batch_size": 16, "min_accuracy": 0.5},
+    "models": [
+        {"architecture": "lenet", "initialisation": ["msra", "xavier"], "width": 0.5},
+        {
+            "architecture": "lenet",
+            "initialisation": "gaussian",
+            "name": "lenet_never",
+            "width": 0.5,
+            "gaussian_std": 1e-6,
+            "training": {"epochs": 1},
+        },
+    ],
+    "selection": {"images": "common", "n": 40},
+    "attacks": [
+        {"attack": "fgsm", "epsilon": [0.1, 0.2]},
+        {"attack": "i_fgsm", "epsilon": 0.2, "goal": "random", "steps": 5},
+        {"attack": "one_pixel", "population": 8, "generations": 2},
+    ],
+}
+SETTINGS = ["fgsm-epsilon0.1", "fgsm-epsilon0.2", "i_fgsm-random", "one_pixel"]
+MODELS = ["lenet_msra", "lenet_xavier", "lenet_never"]
+REPRODUCED = ["models", "training", "success", "transfer", "examples"]
+
+
+class Run:
+    """A folder in which a study is run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.results = folder / "results" / "mine"
+
+    def write(self, study: dict, **config: object) -> None:
+        (self.folder / "mine.yaml").write_text(yaml.safe_dump(study))
+        (self.folder / "config.yaml").write_text(yaml.safe_dump({"study": "mine.yaml", "device": "cpu", **config}))
+
+    def command(self, *arguments: str) -> list[str]:
+        return [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            str(ROOT / "Snakefile"),
+            "--cores",
+            "2",
+            *arguments,
+        ]
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*arguments), cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+
+    def snakemake(self, *arguments: str, code: int = 0) -> str:
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            text=True,
+            capture_output=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Return the jobs a run would do, by rule."""
+        output = self.snakemake("-n", *arguments)
+        jobs = dict(re.findall(r"^\s*([a-z_ ]+?)\s{2,}(\d+)\s*$", output, re.MULTILINE))
+        return {rule.replace(" ", "_"): int(count) for rule, count in jobs.items() if rule not in ("total", "all")}
+
+    def table(self, name: str) -> pd.DataFrame:
+        return pd.read_parquet(self.results / "tables" / f"{name}.parquet")
+
+    def bytes_of_tables(self) -> dict[str, bytes]:
+        return {name: (self.results / "tables" / f"{name}.parquet").read_bytes() for name in REPRODUCED}
+
+    def strays(self) -> list[str]:
+        """Return unfinished files and evaluators that outlived their run."""
+        files = [str(p) for p in self.folder.rglob("*") if p.suffix == ".part" or ".tmp" in p.suffixes]
+        servers = []
+        for process in psutil.process_iter(["cmdline", "cwd"]):
+            line = " ".join(process.info["cmdline"] or [])
+            if "advatlas.evaluator.server" in line and process.info["cwd"] == str(self.folder):
+                servers.append(line)
+        return files + servers
+
+    def no_strays(self) -> bool:
+        deadline = time.monotonic() + 15
+        while self.strays() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return not self.strays()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = Run(tmp_path_factory.mktemp("finished"))
+    run.write(STUDY)
+    run.output = run.snakemake()
+    return run
+
+
+@pytest.fixture
+def copy(finished: Run, tmp_path: Path) -> Run:
+    """The finished run, in a folder of the test's own."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    return Run(folder)
+
+
+def test_everything_is_there(finished):
+    for setting in SETTINGS:
+        for source in MODELS:
+            assert (finished.results / "adversarials" / setting / f"{source}.parquet").is_file()
+            for target in MODELS:
+                assert (finished.results / "transfer" / setting / source / f"{target}.parquet").is_file()
+    for figure in [
+        "transfer-fgsm",
+        "transfer-i_fgsm",
+        "transfer-one_pixel",
+        "examples-fgsm",
+        "complexity",
+        "training",
+    ]:
+        for extension in ("png", "svg"):
+            assert (finished.results / "figures" / f"{figure}.{extension}").stat().st_size > 2000
+    assert "excluded: lenet_never" in finished.output
+    assert "figures: results/mine/figures/" in finished.output
+    assert "Traceback" not in finished.output
+    assert finished.no_strays(), finished.strays()
+
+
+def test_tables_have_no_holes(finished):
+    models = finished.table("models")
+    assert models["model"].tolist() == MODELS
+    assert models["excluded"].tolist() == [False, False, True]
+    assert models["status"].tolist() == ["trained", "trained", "below_min_accuracy"]
+    success = finished.table("success")
+    assert len(success) == len(SETTINGS) * len(MODELS)
+    assert (success.loc[success["source"] == "lenet_never", "n"] == 0).all()
+    transfer = finished.table("transfer")
+    cells = transfer[["setting", "source", "target"]].astype(str).drop_duplicates()
+    assert len(cells) == len(SETTINGS) * len(MODELS) ** 2
+    there = transfer[~transfer["excluded"]]
+    everything = there[there["denominator"] == "all"]
+    assert everything["n"].min() > 30
+    assert ((there["low"] <= there["rate"]) & (there["rate"] <= there["high"])).all() or there["n"].eq(0).any()
+    assert transfer.loc[transfer["excluded"], "rate"].isna().all()
+
+
+def test_the_diagonal_is_the_white_box_success(finished):
+    transfer, success = finished.table("transfer"), finished.table("success").set_index(["setting", "source"])
+    own = transfer[
+        (transfer["source"].astype(str) == transfer["target"].astype(str))
+        & (transfer["denominator"] == "all")
+        & ~transfer["excluded"]
+    ]
+    for _, row in own.iterrows():
+        wanted = "fooled" if row["goal"] == "untargeted" else "matched_top1"
+        if row["measure"] == wanted:
+            white = success.loc[(row["setting"], row["source"])]
+            assert row["count"] == white["count" if row["precision"] == "float" else "count_uint8"]
+            assert row["n"] == white["n"]
+
+
+def test_common_selection_is_right_on_every_model(finished):
+    transfer = finished.table("transfer")
+    sizes = transfer[~transfer["excluded"]].pivot_table(
+        index=["setting", "source", "target"], columns="denominator", values="n", observed=True
+    )
+    assert (sizes["all"] == sizes["clean_correct"]).all()
+
+
+def test_nothing_to_do(copy):
+    assert "Nothing to be done" in copy.snakemake()
+
+
+def test_a_deleted_pair_is_one_job_and_what_hangs_on_it(copy):
+    (copy.results / "transfer" / "fgsm-epsilon0.1" / "lenet_msra" / "lenet_xavier.parquet").unlink()
+    before = copy.bytes_of_tables()
+    planned = copy.planned()
+    assert planned == {"evaluate_transfer": 1, "aggregate_transfer": 1, "plot": 3}
+    copy.snakemake()
+    assert copy.bytes_of_tables() == before
+
+
+def test_a_changed_setting_reruns_its_own_jobs(copy):
+    study = yaml.safe_load(yaml.safe_dump(STUDY))
+    study["attacks"][1]["steps"] = 6
+    copy.write(study)
+    planned = copy.planned()
+    assert planned["generate_adversarials"] == 3
+    assert planned["evaluate_transfer"] == 9
+    assert set(planned) == {
+        "generate_adversarials",
+        "evaluate_transfer",
+        "aggregate_attacks",
+        "aggregate_transfer",
+        "plot",
+    }
+    done = copy.snakemake()
+    assert "fgsm-epsilon0.1" not in re.sub(r"(?s)mine: .*", "", done)
+
+
+def test_an_added_setting_reruns_no_other(copy):
+    study = yaml.safe_load(yaml.safe_dump(STUDY))
+    study["attacks"][0]["epsilon"].append(0.3)
+    copy.write(study)
+    planned = copy.planned()
+    assert planned["generate_adversarials"] == 3
+    assert planned["evaluate_transfer"] == 9
+    assert "train_model" not in planned
+
+
+def test_a_changed_description_reruns_nothing(copy):
+    copy.write({**STUDY, "description": "other words"}, batch_size=64)
+    assert copy.planned() == {}
+
+
+def test_cold_and_warm_evaluation_give_the_same_bytes(copy):
+    pair = copy.results / "transfer" / "i_fgsm-random" / "lenet_msra" / "lenet_xavier.parquet"
+    warm = pair.read_bytes()
+    pair.unlink()
+    copy.snakemake(str(pair.relative_to(copy.folder)), "--config", "evaluator=cold")
+    assert pair.read_bytes() == warm
+
+
+def test_targets_by_name(copy):
+    assert "Nothing to be done" in copy.snakemake("lenet_xavier")
+    for target in ("tables", "figures", "models"):
+        assert "Nothing to be done" in copy.snakemake(target)
+    shutil.rmtree(copy.results)
+    assert copy.planned("models") == {}
+    assert copy.planned("figures")["plot"] == 8
+
+
+def test_a_damaged_artifact_is_named(copy):
+    damaged = copy.results / "adversarials" / "one_pixel" / "lenet_msra.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:500])
+    output = copy.snakemake(code=1)
+    assert re.search(r"lenet_msra\.parquet: damaged, or not an .* delete it and run again", " ".join(output.split())), (
+        output
+    )
+    assert "Traceback" not in output
+    damaged.unlink()
+    copy.snakemake()
+
+
+def test_too_few_common_images_is_a_clear_error(copy):
+    copy.write({**STUDY, "selection": {"images": "common", "n": 200}})
+    output = " ".join(copy.snakemake(code=1).split())
+    assert "200 images are asked for, but only" in output
+    assert re.search(r"right per model: lenet_\w+ \d+, lenet_\w+ \d+", output)
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("after", ["adversarials", "transfer"])
+def test_an_interrupted_run_goes_on_to_the_same_tables(copy, kind, after):
+    expected = copy.bytes_of_tables()
+    shutil.rmtree(copy.results)
+    process = copy.start()
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and len(list((copy.results / after).rglob("*.parquet"))) < 3:
+        time.sleep(0.05)
+    if kind == signal.SIGKILL:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.kill()
+        process.kill()
+    else:
+        os.killpg(process.pid, kind)
+    process.communicate(timeout=120)
+    assert not (copy.results / "tables" / "transfer.parquet").exists()
+    copy.snakemake()
+    assert copy.bytes_of_tables() == expected
+    assert copy.no_strays(), copy.strays()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config", "study=mnist_quik"], "did you mean 'mnist_quick'"),
+        (["--config", "evaluator=hot"], "config.yaml: evaluator: 'hot' is not one of: warm, cold"),
+        (["--config", "study=bad.yaml"], r"bad.yaml: attacks[0].epsilon: 3 is outside (0, 1]"),
+    ],
+)
+def test_a_mistake_ends_with_one_line_before_anything_runs(tmp_path, arguments, message):
+    run = Run(tmp_path)
+    run.write(STUDY)
+    bad = {**STUDY, "attacks": [{"attack": "fgsm", "epsilon": 3}]}
+    (tmp_path / "bad.yaml").write_text(yaml.safe_dump(bad))
+    output = run.snakemake(*arguments, code=1)
+    lines = [line for line in output.splitlines() if "advatlas:" in line]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert "Traceback" not in output
+    assert not (tmp_path / "results").exists()
