@@ -1,0 +1,119 @@
+"""Evaluation of a pair and the arithmetic of the transfer table, on files small enough to count by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from advatlas.data import ImageSet
+from advatlas.metrics.transfer import headline_rates
+from advatlas.progress import silent
+from advatlas.stages.aggregate import transfer_table
+from advatlas.stages.evaluate import evaluate_pair
+from advatlas.stages.generate import load_adversarials
+from advatlas.stages.select import save_images
+from advatlas.storage.artifacts import read_frame, write_artifact
+from advatlas.storage.tensors import tensor_column
+from tests.conftest import classifier_of
+
+
+class ByBrightness(nn.Module):
+    """Says the class whose tenth of the range the mean brightness falls in, then its neighbours."""
+
+    def forward(self, x):
+        return -(((x.mean((1, 2, 3)) * 10 - 0.5).unsqueeze(1) - torch.arange(10)) ** 2)
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Ten images of brightness k/10 + 0.05; the adversarial adds 0.1, but not to the first five."""
+    levels = np.round((np.arange(10) / 10 + 0.05) * 255).astype(np.uint8)
+    images = torch.from_numpy(np.broadcast_to(levels[:, None, None, None], (10, 1, 8, 8)).copy())
+    clean = ImageSet(np.array([f"test/{i}" for i in range(10)]), images, torch.arange(10))
+    save_images(tmp_path / "images.parquet", clean)
+    moved = np.arange(10) >= 5
+    perturbation = np.where(moved, 0.1, 0.0)[:, None, None, None] * np.ones((1, 1, 8, 8))
+    n = np.zeros(10)
+
+    def write(goal, target):
+        columns = {
+            "image_id": clean.ids,
+            "label": np.arange(10),
+            "target": target,
+            "success": moved,
+            "success_uint8": moved,
+            "prediction": np.arange(10),
+            **dict.fromkeys(("confidence", "linf", "l2", "l1", "ssim", "seconds"), n),
+            **dict.fromkeys(("l0", "iterations", "forward_queries", "backward_queries"), n.astype(int)),
+            "perturbation": tensor_column(perturbation.astype(np.float16)),
+        }
+        setting = {"name": "s", "attack": "fgsm", "goal": goal, "target_class": None, "parameters": {"epsilon": 0.1}}
+        path = tmp_path / f"{goal}.parquet"
+        write_artifact(path, "adversarials", columns, {"setting": setting, "source": "a", "excluded": False})
+        return path, load_adversarials(path, clean)
+
+    return write
+
+
+def frame_of(columns):
+    return pd.DataFrame({k: list(v) for k, v in columns.items()})
+
+
+def test_untargeted_columns(pair):
+    _, adversarials = pair("untargeted", [None] * 10)
+    clean_correct = np.arange(10) != 7
+    frame = frame_of(evaluate_pair(adversarials, anchored(), clean_correct, top_k=3, batch_size=4))
+    # 0.1 brighter is the next class; the last image cannot grow brighter than 1 and stays class 9.
+    assert frame["prediction"].tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9, 9]
+    assert frame["fooled"].tolist() == [False] * 5 + [True] * 4 + [False]
+    assert frame["matched_top1"].isna().all()
+    assert frame["fooled_uint8"].tolist() == frame["fooled"].tolist()
+    assert [len(k) for k in frame["top_k"]] == [3] * 10
+
+
+def anchored():
+    model = classifier_of(ByBrightness(), size=8)
+    model.register_parameter("anchor", nn.Parameter(torch.zeros(1)))
+    return model
+
+
+def test_targeted_columns(pair):
+    _, adversarials = pair("random", np.roll(np.arange(10), -1))
+    frame = frame_of(evaluate_pair(adversarials, anchored(), np.ones(10, bool), top_k=3, batch_size=4))
+    assert frame["matched_top1"].tolist() == [False] * 5 + [True] * 4 + [False]
+    # Unmoved images have the next class among their three nearest; the last one's target is class 0.
+    assert frame["matched_topk"].tolist() == [True] * 9 + [False]
+    wider = frame_of(evaluate_pair(adversarials, anchored(), np.ones(10, bool), top_k=10, batch_size=4))
+    assert (wider["matched_topk"] >= frame["matched_topk"]).all()
+    assert wider["matched_topk"].all()
+
+
+def test_denominators(pair, tmp_path):
+    path, adversarials = pair("untargeted", [None] * 10)
+    clean_correct = np.arange(10) != 7
+    columns = evaluate_pair(adversarials, anchored(), clean_correct, top_k=3, batch_size=4)
+    setting = adversarials.artifact.metadata["setting"]
+    metadata = {"setting": setting, "source": "a", "target": "b", "excluded": False}
+    write_artifact(tmp_path / "pair.parquet", "transfer", columns, metadata)
+    transfer_table([tmp_path / "pair.parquet"], tmp_path / "t.parquet", silent())
+    table = read_frame(tmp_path / "t.parquet")
+    table = table[table["precision"] == "float"].set_index("denominator")
+    assert table["n"].to_dict() == {
+        "all": 10,
+        "clean_correct": 9,
+        "source_success": 5,
+        "source_success_and_clean_correct": 4,
+    }
+    assert table["count"].to_dict() == {
+        "all": 4,
+        "clean_correct": 3,
+        "source_success": 4,
+        "source_success_and_clean_correct": 3,
+    }
+    assert table.loc["all", "rate"] == 0.4
+    assert table.loc["all", "low"] == pytest.approx(0.1682, abs=1e-3)
+    assert table.loc["all", "high"] == pytest.approx(0.6873, abs=1e-3)
+    assert len(headline_rates(read_frame(tmp_path / "t.parquet"))) == 1
