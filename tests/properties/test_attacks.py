@@ -270,7 +270,7 @@ def test_one_pixel_is_as_good_as_random_search_of_equal_budget(lenet, correct_di
 
 def test_one_pixel_stops_where_it_succeeds_and_counts_its_queries(lenet, correct_digits):
     images, labels = correct_digits
-    result = one_pixel(lenet, images, Untargeted(labels), population=20, generations=6)
+    result = one_pixel(lenet, images, Untargeted(labels), pixels=8, population=20, generations=6)
     assert torch.equal(result.forward_queries, 20 * (result.iterations + 1) + 1)
     assert (result.iterations[~result.success] == 6).all()
     assert result.success.any()

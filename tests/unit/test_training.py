@@ -74,8 +74,16 @@ def test_a_network_that_stays_below_the_bar_is_a_result(digits):
 
 @pytest.mark.parametrize(
     ("schedule", "epoch", "expected"),
-    [("cosine", 0, 1.0), ("cosine", 5, 0.5), ("cosine", 10, 0.0), ("constant", 9, 1.0), ("step", 4.9, 1.0), ("step", 5, 0.1), ("step", 8, 0.01)],
-)  # fmt: skip
+    [
+        ("cosine", 0, 1.0),
+        ("cosine", 5, 0.5),
+        ("cosine", 10, 0.0),
+        ("constant", 9, 1.0),
+        ("step", 4.9, 1.0),
+        ("step", 5, 0.1),
+        ("step", 8, 0.01),
+    ],
+)
 def test_schedules(schedule, epoch, expected):
     options = TrainingOptions(epochs=10, learning_rate=1.0, schedule=schedule)
     assert _learning_rate(options, epoch) == pytest.approx(expected, abs=1e-12)

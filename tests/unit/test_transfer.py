@@ -92,7 +92,7 @@ def test_targeted_columns(pair):
 
 
 def test_denominators(pair, tmp_path):
-    path, adversarials = pair("untargeted", [None] * 10)
+    _, adversarials = pair("untargeted", [None] * 10)
     clean_correct = np.arange(10) != 7
     columns = evaluate_pair(adversarials, anchored(), clean_correct, top_k=3, batch_size=4)
     setting = adversarials.artifact.metadata["setting"]

@@ -65,16 +65,16 @@ def _answer(connection: socket.socket, warehouse: Warehouse, device: str) -> Non
         line = connection.makefile("r", encoding="utf-8").readline()
         if not line:
             return
-        content = json.loads(line)
-        part = Path(content.pop("part"))
-        request = PairRequest(**content)
         error = None
         try:
+            content = json.loads(line)
+            part = Path(content.pop("part"))
+            request = PairRequest(**content)
             with device_slot(device) as name:
                 evaluate_transfer(replace(request, device=name), warehouse, output=part)
         except AdvatlasError as mistake:
             error = f"advatlas: {mistake}"
-        except Exception:  # the job that asked must hear of it, and the evaluator must go on
+        except Exception:  # whatever it is: the job that asked must hear of it, and the evaluator must go on
             error = traceback.format_exc()
         connection.sendall((json.dumps({"error": error}) + "\n").encode())
         if connection.recv(1) == b"k":

@@ -51,7 +51,8 @@ class ModelRecipe:
 
 def build_network(recipe: ModelRecipe, dataset: Dataset) -> SmallNetwork:
     """Return the recipe's network with its first weights, on the CPU."""
-    network = ARCHITECTURES[recipe.architecture](dataset.channels, dataset.size, dataset.num_classes, recipe.width)
+    with torch.random.fork_rng(devices=[]):  # torch's layers draw weights of their own first
+        network = ARCHITECTURES[recipe.architecture](dataset.channels, dataset.size, dataset.num_classes, recipe.width)
     initialise(
         network,
         recipe.initialisation,
