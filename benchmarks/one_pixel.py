@@ -12,6 +12,7 @@ import argparse
 import json
 import platform
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,23 @@ def measure(name: str, run: Any, model: Timed, images: Tensor, labels: Tensor) -
     }
 
 
+def _ours(model: nn.Module, x: Tensor, y: Tensor, population: int, generations: int, strategy: Any) -> Tensor:
+    return one_pixel(model, x, Untargeted(y), population=population, generations=generations, strategy=strategy).images
+
+
+COLUMNS = (
+    "network",
+    "budget",
+    "who",
+    "images",
+    "ms_per_image",
+    "forward_ms_per_image",
+    "queries_per_image",
+    "success",
+    "times_faster",
+)
+
+
 def main() -> None:
     """Run the comparison."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -120,13 +138,11 @@ def main() -> None:
             x, y = images[:count], labels[:count]
             rival = torchattacks.OnePixel(model, pixels=1, steps=generations, popsize=population, inf_batch=128)
             torch.manual_seed(0)
-            theirs = measure("torchattacks", lambda r=rival, x=x, y=y: r(x, y), model, x, y)
+            theirs = measure("torchattacks", partial(rival, x, y), model, x, y)
             for strategy in ("rand1", "best1"):
                 ours = measure(
                     f"advatlas {strategy}",
-                    lambda x=x, y=y, p=population, g=generations, s=strategy: (
-                        one_pixel(model, x, Untargeted(y), population=p, generations=g, strategy=s).images
-                    ),
+                    partial(_ours, model, x, y, population, generations, strategy),
                     model,
                     x,
                     y,
@@ -142,10 +158,9 @@ def main() -> None:
         "torch": torch.__version__,
         "torchattacks": torchattacks.__version__,
     }
-    columns = ("network", "budget", "who", "images", "ms_per_image", "forward_ms_per_image", "queries_per_image", "success", "times_faster")  # fmt: skip
-    print("\n" + "  ".join(f"{name:>20}" for name in columns))
+    print("\n" + "  ".join(f"{name:>20}" for name in COLUMNS))
     for row in rows:
-        print("  ".join(f"{row[n]:>20.2f}" if isinstance(row[n], float) else f"{row[n]!s:>20}" for n in columns))
+        print("  ".join(f"{row[n]:>20.2f}" if isinstance(row[n], float) else f"{row[n]!s:>20}" for n in COLUMNS))
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps({"machine": machine, "rows": rows}, indent=2) + "\n")
     print(f"\nkept in {RESULTS}")
