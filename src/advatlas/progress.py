@@ -31,13 +31,17 @@ class Progress:
         self.description, self.total, self.unit = description, total, unit
         self.streams = [sys.stderr] if streams is None else streams
         self.interval = interval
-        self.done = 0
+        self.done: float = 0
         self.started = time.monotonic()
         self.last_line = self.started
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Count ``steps`` more as done; ``note`` (a loss, a success rate) is shown at the end of the line."""
-        self.done += steps
+        self.at(self.done + steps, note)
+
+    def at(self, done: float, note: str = "") -> None:
+        """Say how much is done altogether; prints a line if it is time for one, or if all is done."""
+        self.done = done
         now = time.monotonic()
         if now - self.last_line >= self.interval or self.done >= self.total:
             self.last_line = now
@@ -46,7 +50,7 @@ class Progress:
     def say(self, note: str = "") -> None:
         """Print the line now."""
         meter = tqdm.format_meter(
-            self.done,
+            round(self.done, 1) if self.done % 1 else int(self.done),
             self.total,
             time.monotonic() - self.started,
             ncols=120,

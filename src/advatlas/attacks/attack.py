@@ -7,7 +7,9 @@ import inspect
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Concatenate, ParamSpec, Protocol
 
 import torch
@@ -133,6 +135,16 @@ def undisturbed(classifier: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
+_listener: ContextVar[Callable[[float], None] | None] = ContextVar("listener", default=None)
+
+
+def tick(fraction: float) -> None:
+    """Tell whoever runs the attack what fraction of its work, from 0 to 1, is done; for attacks that take long."""
+    listener = _listener.get()
+    if listener is not None:
+        listener(fraction)
+
+
 def synchronise(device: torch.device) -> None:
     """Wait until the device has done its work, so that a clock tells the truth."""
     if device.type == "cuda":
@@ -146,6 +158,10 @@ def input_gradient(classifier: nn.Module, images: Tensor, goal: Goal) -> Tensor:
         loss = goal.loss(classifier(images)).sum()
         (gradient,) = torch.autograd.grad(loss, images)
     return gradient
+
+
+def _report(progress: Progress, start: int, size: int, fraction: float) -> None:
+    progress.at(start + min(fraction, 0.99) * size)
 
 
 def run_attack(
@@ -162,7 +178,7 @@ def run_attack(
     Args:
         images: float32, N x C x H x W, on the CPU.
         batch_size: images at once; the last batch may be smaller.
-        progress: advanced by the images done.
+        progress: told of the images done, and of the part of a batch done by attacks that say so.
     """
     progress = silent() if progress is None else progress
     device = next(classifier.parameters()).device
@@ -170,9 +186,13 @@ def run_attack(
     successes = 0
     for start in range(0, len(images), batch_size):
         chosen = slice(start, start + batch_size)
-        part = function(classifier, images[chosen].to(device), goal.select(chosen).to(device), **parameters)
+        size = min(batch_size, len(images) - start)
+        listening = _listener.set(partial(_report, progress, start, size))
+        try:
+            part = function(classifier, images[chosen].to(device), goal.select(chosen).to(device), **parameters)
+        finally:
+            _listener.reset(listening)
         parts.append(part.to("cpu"))
         successes += int(parts[-1].success.sum())
-        done = min(start + batch_size, len(images))
-        progress.advance(done - start, note=f"success {successes}/{done}")
+        progress.at(start + size, note=f"success {successes}/{start + size}")
     return AttackResult.concatenate(parts)

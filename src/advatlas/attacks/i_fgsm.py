@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from advatlas.attacks.attack import Attempt, attack, input_gradient
+from advatlas.attacks.attack import Attempt, attack, input_gradient, tick
 from advatlas.attacks.goal import Goal
 from advatlas.attacks.parameters import Epsilon, Steps, StepSize
 
@@ -36,7 +36,8 @@ def i_fgsm(
     length = epsilon / steps if step_size is None else step_size
     low, high = (images - epsilon).clamp(min=0), (images + epsilon).clamp(max=1)
     adversarial = images
-    for _ in range(steps):
+    for step in range(steps):
         gradient = input_gradient(classifier, adversarial, goal)
         adversarial = torch.clamp(adversarial + length * gradient.sign(), low, high)
+        tick((step + 1) / steps)
     return Attempt(adversarial, steps, steps, steps)
