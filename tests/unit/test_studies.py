@@ -199,6 +199,10 @@ MISTAKES = [
     (changed(["attacks", 0, "epsilon"], ["51/255", 0.2]), r"the setting 'fgsm-epsilon0.2' repeats 'fgsm-epsilon51_255'"),
     (changed(["attacks", 1], {"attack": "fgsm", "epsilon": 0.1}), "repeats 'fgsm-epsilon0.1'"),
     (changed(["attacks", 1], {"attack": "fgsm", "epsilon": 0.3, "name": "one_pixel-class3"}), r"attacks\[1\].name"),
+    (
+        changed(["attacks"], [{"attack": "fgsm", "epsilon": e, "name": "x"} for e in (0.1, 0.2)]),
+        r"attacks\[1\]: two settings are called 'x'",
+    ),
     (changed(["attacks", 1, "steps"], 0), r"attacks\[1\].steps: 0 is outside at least 1"),
     (changed(["attacks", 1, "steps"], 2.5), r"attacks\[1\].steps: 2.5 is not a whole number"),
     (changed(["attacks", 1, "goal"], "leastlikely"), r"attacks\[1\].goal: unknown goal 'leastlikely'.*did you mean 'least_likely'"),

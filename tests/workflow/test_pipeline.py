@@ -280,6 +280,23 @@ def test_too_few_common_images_is_a_clear_error(copy):
     assert "Traceback" not in output
 
 
+def test_per_source_selection_attacks_what_each_source_gets_right(copy):
+    attacks = [{"attack": "i_fgsm", "epsilon": 0.2, "steps": 3, "goal": "least_likely"}]
+    copy.write({**STUDY, "selection": {"images": "per_source", "n": 150}, "attacks": attacks})
+    copy.snakemake()
+    for source in MODELS[:2]:
+        predictions = pd.read_parquet(copy.results / "predictions" / f"{source}.parquet").set_index("image_id")
+        selection = pd.read_parquet(copy.results / "selection.parquet")
+        made = pd.read_parquet(copy.results / "adversarials" / "i_fgsm-least_likely" / f"{source}.parquet")
+        right = predictions.loc[selection["image_id"], "correct"]
+        assert made["image_id"].tolist() == right[right].index.tolist()
+        assert made["target"].tolist() == predictions.loc[made["image_id"], "least_likely"].tolist()
+    transfer = copy.table("transfer")
+    across = transfer[(transfer["source"] == "lenet_msra") & (transfer["target"] == "lenet_xavier")]
+    sizes = across.drop_duplicates("denominator").set_index("denominator")["n"]
+    assert sizes["clean_correct"] < sizes["all"] < 150
+
+
 @pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
 @pytest.mark.parametrize("after", ["adversarials", "transfer"])
 def test_an_interrupted_run_goes_on_to_the_same_tables(copy, kind, after):

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from advatlas.figures import style
 
@@ -40,6 +41,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
         above.set_title(architecture)
         above.set_yscale("log")
         below.set_xlabel("epoch")
+        below.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     axes[0, 0].set_ylabel("loss")
     axes[1, 0].set_ylabel("validation accuracy [%]")
     used = [scheme for scheme in colours if scheme in set(models["initialisation"])]

@@ -55,9 +55,8 @@ def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
         bar = fig.colorbar(image, ax=axes, shrink=0.75, aspect=30, pad=0.02)
         bar.set_label("rate [%]")
         bar.outline.set_visible(False)
-    fig.suptitle(
-        f"{style.attack_name(attack)}: success (diagonal) and transfer, up to {rates['n'].max()} images a cell"
-    )
+    title = f"{style.attack_name(attack)}: success (diagonal) and transfer, up to {rates['n'].max()} images a cell"
+    fig.suptitle(title, y=1.04)  # the square panels leave less room above them than the layout believes
     return fig
 
 
