@@ -65,6 +65,10 @@ def test_each_attack_has_a_fingerprint_of_its_own():
     assert "advatlas.attacks.attack" in closure("advatlas.stages.generate", "advatlas.attacks.fgsm")
 
 
+def test_what_only_prints_makes_nothing_stale():
+    assert "advatlas.progress" not in closure("advatlas.stages.train")
+
+
 def test_each_network_has_a_fingerprint_of_its_own():
     reached = closure("advatlas.stages.train", "advatlas.models.small.lenet")
     assert "advatlas.models.small.nin" not in reached

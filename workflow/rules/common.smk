@@ -57,12 +57,15 @@ FIGURES = [
 ]
 
 
+ANY_MODEL = "|".join(map(re.escape, MODELS))
+
+
 wildcard_constraints:
-    model="|".join(MODELS),
-    source="|".join(MODELS),
-    target="|".join(MODELS),
-    setting="|".join(SETTINGS),
-    figure="|".join(STUDY.figure_names()),
+    model=ANY_MODEL,
+    source=ANY_MODEL,
+    target=ANY_MODEL,
+    setting="|".join(map(re.escape, SETTINGS)),
+    figure="|".join(map(re.escape, STUDY.figure_names())),
 
 
 def model_file(name, file):

@@ -64,8 +64,7 @@ def one_pixel(
         # An image leaves with the best of its successful candidates; the last generation sends all away.
         leaving = success.any(1) | (generation == generations)
         if leaving.any():
-            score = torch.where(success, torch.inf, loss) if generation < generations else loss
-            score = torch.where(success.any(1, keepdim=True), torch.where(success, loss, -torch.inf), score)
+            score = torch.where(success.any(1, keepdim=True), torch.where(success, loss, -torch.inf), loss)
             chosen = score.argmax(1, keepdim=True)
             winners = candidates.gather(1, chosen[..., None].expand(-1, -1, candidates.shape[2]))[leaving]
             best[active[leaving]] = _apply(images[active[leaving]], winners.squeeze(1), channels)

@@ -13,6 +13,8 @@ import hashlib
 from pathlib import Path
 
 PACKAGE = "advatlas"
+# What only prints cannot change a result.
+NEUTRAL = frozenset({"advatlas.progress"})
 _SOURCE = Path(__file__).resolve().parents[1]
 
 
@@ -30,12 +32,12 @@ def fingerprint(*roots: str, source: Path = _SOURCE) -> str:
 
 
 def closure(*roots: str, source: Path = _SOURCE) -> set[str]:
-    """Return the roots and every module of the package they import, directly or not, less ``__init__`` modules."""
+    """Return the roots and every module of the package they import, less ``__init__`` modules and what only prints."""
     found: set[str] = set()
     waiting = list(roots)
     while waiting:
         module = waiting.pop()
-        if module not in found:
+        if module not in found | NEUTRAL:
             found.add(module)
             waiting.extend(_module(module, source)[1])
     return found
