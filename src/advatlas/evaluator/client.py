@@ -94,7 +94,11 @@ def ask(connection, request, output, part):
         error = json.loads(line)["error"]
         if error is not None:
             return error
-        os.replace(part, output)
+        try:
+            os.replace(part, output)
+        except FileNotFoundError:
+            # An evaluator that still served a killed client of this pair has tidied up after it.
+            raise EvaluatorDied("the finished part is gone") from None
         connection.sendall(b"k")
     return None
 
@@ -113,7 +117,7 @@ def warm(request, arguments):
     slots = int(os.environ.get("ADVATLAS_SLOTS") or os.cpu_count() or 1)
     slot, lock = take_slot(prefix, slots)
     path, log_path = f"{prefix}-{slot}.sock", f"{prefix}-{slot}.log"
-    part = f"{request['output']}.{os.getpid()}.part"
+    part = f"{request['output']}.part"
     with lock:
         for attempt in (1, 2):
             try:

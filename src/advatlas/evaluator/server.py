@@ -23,7 +23,7 @@ def serve(path: Path, owner: int, idle_seconds: float, device: str) -> None:
     """Answer one request after another.
 
     A request is a line of JSON, the fields of :class:`PairRequest`; the answer is a line of JSON, ``{"error": null}`` or
-    what went wrong. The pair is written to ``<output>.<client>.part``; the client renames it, so that a client which was
+    what went wrong. The pair is written to ``<output>.part``; the client renames it, so that a client which was
     killed leaves no result behind its scheduler's back.
 
     Args:

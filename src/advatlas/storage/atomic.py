@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,31 +14,26 @@ from advatlas.errors import AdvatlasError
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary name beside ``path``; when the block ends well, sync it and rename it to ``path``.
 
+    One job owns a file, so two processes do not write the same one at once.
+
     Raises:
         AdvatlasError: the disk is full or the folder cannot be written; nothing is left behind.
     """
     path = Path(path)
-    temporary: Path | None = None
+    # Always the same name: what a killed job left is written over by the one that does its work again.
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=f".tmp{path.suffix}", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        temporary.touch()
         yield temporary
-        # mkstemp makes private files; results are to be read like any other file.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
-        temporary = None
     except OSError as error:
         raise AdvatlasError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        if temporary is not None:
-            with suppress(OSError):
-                temporary.unlink()
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def write_text(path: Path | str, text: str) -> None:
