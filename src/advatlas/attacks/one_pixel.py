@@ -23,7 +23,7 @@ def one_pixel(
     population: Population = 400,
     generations: Count = 100,
     differential_weight: Weight = 0.5,
-    strategy: Literal["rand1", "best1"] = "rand1",
+    strategy: Literal["rand1", "best1"] = "best1",
     forward_batch: Count | None = None,
     seed: Seed = 0,
 ) -> Attempt:
@@ -42,7 +42,8 @@ def one_pixel(
         population: candidates of an image (the paper: 400).
         generations: generations after the first (the paper: 100).
         differential_weight: F in ``r1 + F (r2 - r3)`` (the paper: 0.5).
-        strategy: ``rand1`` mutates a random candidate, as the paper does; ``best1`` the best one, as torchattacks does.
+        strategy: ``best1`` mutates the best candidate, as torchattacks does, and finds more; ``rand1`` a random one, as the
+            paper does.
         forward_batch: candidates in one forward pass; by default 128 on a CPU (as many as its cache likes) and 4,096 on a
             GPU. The result does not depend on it.
         seed: decides the random streams, together with each image's pixels.
