@@ -27,7 +27,6 @@ from advatlas.seeds import derive_seed
 from advatlas.validation import check_schema, key_path, read_yaml
 
 GOALS = ("untargeted", "random", "least_likely")
-SELECTIONS = ("common", "per_source", "one_per_class")
 _FRACTION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)\s*")
 _RESERVED = ("attack", "name", "goal")
 
