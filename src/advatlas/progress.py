@@ -62,6 +62,11 @@ class Progress:
         for stream in self.streams:
             print(meter, file=stream, flush=True)
 
+    def warn(self, message: str) -> None:
+        """Print a warning about what is being done."""
+        for stream in self.streams:
+            print(f"warning: {self.description}: {message}", file=stream, flush=True)
+
 
 def silent() -> Progress:
     """Return a progress that prints nothing."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from advatlas.attacks import ATTACKS
+from advatlas.attacks import ATTACKS, Targeted, Untargeted
 from advatlas.data import DATASETS
 from advatlas.data.dataset import Dataset
 from advatlas.data.sources import check_available
@@ -304,6 +304,9 @@ def _settings(content: dict[str, Any], dataset: Dataset) -> tuple[AttackSetting,
         attack = entry["attack"]
         _known(attack, ATTACKS, "attack", "attacks", index, "attack")
         goal, target_class = _goal(entry.get("goal", "untargeted"), index, dataset)
+        if (Untargeted if goal == "untargeted" else Targeted) not in ATTACKS[attack].goals:
+            others = "random, least_likely or {class: ...}" if goal == "untargeted" else "untargeted"
+            raise _Mistake(("attacks", index, "goal"), f"{attack} has no {goal} form; give it the goal {others}")
         known = ATTACKS[attack].parameters
         given = {key: value for key, value in entry.items() if key not in _RESERVED}
         for key in given:

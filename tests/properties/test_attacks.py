@@ -7,17 +7,42 @@ import torch
 from torch import Tensor, nn
 
 from advatlas.attacks import ATTACKS, Targeted, Untargeted, fgsm, i_fgsm, one_pixel
+from advatlas.attacks.goal import Goal
 from advatlas.attacks.attack import run_attack
 from advatlas.attacks.result import AttackResult
 from advatlas.errors import AdvatlasError
 from tests.conftest import classifier_of, small_network
 
-CASES = [
+METHODS = [
+    ("apgd", {"epsilon": 0.1, "steps": 12, "restarts": 2}),
+    ("bim", {"epsilon": 0.1, "step_size": 0.03, "steps": 5}),
+    ("carlini_wagner", {"steps": 20, "search_steps": 3, "initial_const": 1.0, "learning_rate": 0.05}),
+    ("deepfool", {"steps": 10}),
+    ("dgsm", {"epsilon": 0.1, "steps": 5}),
+    ("di_fgsm", {"epsilon": 0.1, "steps": 4}),
+    ("ead", {"steps": 20, "search_steps": 3, "initial_const": 1.0, "learning_rate": 0.05}),
     ("fgsm", {"epsilon": 0.1}),
+    ("fmn", {"steps": 15}),
     ("i_fgsm", {"epsilon": 0.1, "steps": 5}),
+    ("mi_fgsm", {"epsilon": 0.1, "steps": 5}),
     ("one_pixel", {"population": 12, "generations": 4}),
+    ("pgd", {"epsilon": 0.1, "steps": 5, "restarts": 2}),
+    ("pixel_swap", {"max_swaps": 40}),
+    ("si_fgsm", {"epsilon": 0.1, "steps": 3, "scales": 2}),
+    ("square", {"epsilon": 0.1, "queries": 30}),
+    ("ti_fgsm", {"epsilon": 0.1, "steps": 4, "kernel_size": 5}),
+    ("vmi_fgsm", {"epsilon": 0.1, "steps": 3, "neighbours": 2}),
 ]
-EPSILON_CASES = [case for case in CASES if "epsilon" in case[1]]
+
+
+def searching(name: str, parameters: dict) -> tuple[str, dict]:
+    """Return the case of the search for the smallest epsilon of an attack."""
+    return f"minimal_{name}", {**{k: v for k, v in parameters.items() if k != "epsilon"}, "attempts": 3}
+
+
+CASES = METHODS + [searching(*case) for case in METHODS if "epsilon" in case[1]]
+EPSILON_CASES = [case for case in METHODS if "epsilon" in case[1]]
+BLACK_BOX = {"one_pixel", "pixel_swap", "square", "minimal_square"}
 each_attack = pytest.mark.parametrize(("name", "parameters"), CASES, ids=[c[0] for c in CASES])
 each_budget = pytest.mark.parametrize(("name", "parameters"), EPSILON_CASES, ids=[c[0] for c in EPSILON_CASES])
 
@@ -39,15 +64,21 @@ def model():
     return classifier_of(small_network())
 
 
-def goals(model, images):
+def goals(name, model, images):
     labels = model(images).argmax(1)
-    return [Untargeted(labels), Targeted(labels, (labels + 3) % 10)]
+    both = [Untargeted(labels), Targeted(labels, (labels + 3) % 10)]
+    return [goal for goal in both if isinstance(goal, ATTACKS[name].goals)]
+
+
+def a_goal(name: str, labels: Tensor) -> Goal:
+    """Return an untargeted goal, or a targeted one for attacks that have no other."""
+    return Untargeted(labels) if Untargeted in ATTACKS[name].goals else Targeted(labels, (labels + 3) % 10)
 
 
 @each_attack
 def test_contract_of_the_result(model, name, parameters):
     images, _ = batch()
-    for goal in goals(model, images):
+    for goal in goals(name, model, images):
         result = ATTACKS[name](model, images, goal, **parameters)
         assert isinstance(result, AttackResult)
         assert result.images.shape == images.shape
@@ -71,7 +102,7 @@ def test_inputs_model_mode_and_gradients_are_left_alone(name, parameters):
     images, labels = batch()
     before = images.clone()
     weights = [p.clone() for p in model.parameters()]
-    ATTACKS[name](model, images, Untargeted(labels), **parameters)
+    ATTACKS[name](model, images, a_goal(name, labels), **parameters)
     assert torch.equal(images, before)
     assert not images.requires_grad
     assert model.training
@@ -85,8 +116,8 @@ def test_inputs_model_mode_and_gradients_are_left_alone(name, parameters):
 def test_an_attack_works_under_no_grad(model, name, parameters):
     images, labels = batch(4)
     with torch.no_grad():
-        inside = ATTACKS[name](model, images, Untargeted(labels), **parameters).images
-    assert torch.equal(inside, ATTACKS[name](model, images, Untargeted(labels), **parameters).images)
+        inside = ATTACKS[name](model, images, a_goal(name, labels), **parameters).images
+    assert torch.equal(inside, ATTACKS[name](model, images, a_goal(name, labels), **parameters).images)
 
 
 class Exact(nn.Module):
@@ -105,17 +136,19 @@ class Exact(nn.Module):
 @each_attack
 def test_a_result_does_not_depend_on_neighbours_order_or_batch_size(name, parameters):
     model = classifier_of(Exact())
-    images, labels = batch(9)
-    images = (images * 64).round() / 64
+    images = (batch(9)[0] * 64).round() / 64
+    labels = model(images).argmax(1)
+    labels[0] = (labels[0] + 1) % 10  # one that is misclassified from the start
     parameters = {**parameters, **({"epsilon": 0.125} if "epsilon" in parameters else {})}
+    parameters |= {"initial_epsilon": 1 / 64} if name.startswith("minimal_") else {}
     attack = ATTACKS[name]
-    whole = attack(model, images, Untargeted(labels), **parameters)
+    whole = attack(model, images, a_goal(name, labels), **parameters)
     order = torch.randperm(9, generator=torch.Generator().manual_seed(1))
-    shuffled = attack(model, images[order], Untargeted(labels[order]), **parameters)
+    shuffled = attack(model, images[order], a_goal(name, labels[order]), **parameters)
     assert torch.equal(shuffled.images, whole.images[order])
     assert torch.equal(shuffled.forward_queries, whole.forward_queries[order])
     for size in (1, 4):
-        split = run_attack(attack, model, images, Untargeted(labels), parameters, batch_size=size)
+        split = run_attack(attack, model, images, a_goal(name, labels), parameters, batch_size=size)
         assert torch.equal(split.images, whole.images)
         assert torch.equal(split.success, whole.success)
 
@@ -123,7 +156,7 @@ def test_a_result_does_not_depend_on_neighbours_order_or_batch_size(name, parame
 @each_attack
 def test_same_call_same_bytes(model, name, parameters):
     images, labels = batch()
-    first, second = (ATTACKS[name](model, images, Untargeted(labels), **parameters).images for _ in range(2))
+    first, second = (ATTACKS[name](model, images, a_goal(name, labels), **parameters).images for _ in range(2))
     assert torch.equal(first, second)
 
 
@@ -137,9 +170,10 @@ def test_shifting_all_logits_changes_nothing(name, parameters):
         def forward(self, x: Tensor) -> Tensor:
             return self.inner(x.double()) + self.shift
 
-    images, labels = batch()
+    images, _ = batch()
+    labels = classifier_of(Shifted(0.0))(images).argmax(1)
     plain, shifted = (
-        ATTACKS[name](classifier_of(Shifted(s)), images, Untargeted(labels), **parameters) for s in (0.0, -100.0)
+        ATTACKS[name](classifier_of(Shifted(s)), images, a_goal(name, labels), **parameters) for s in (0.0, -100.0)
     )
     assert torch.equal(plain.success, shifted.success)
     assert (plain.images - shifted.images).abs().max() < 1e-6
@@ -159,7 +193,7 @@ def test_the_sign_attacks_do_not_feel_the_scale_of_the_loss(name):
 @pytest.mark.parametrize("epsilon", [0.0, 8 / 255, 0.3, 1.0])
 def test_the_budget_holds(model, name, parameters, epsilon):
     images, labels = batch()
-    result = ATTACKS[name](model, images, Untargeted(labels), **{**parameters, "epsilon": epsilon})
+    result = ATTACKS[name](model, images, a_goal(name, labels), **{**parameters, "epsilon": epsilon})
     distance = (result.images - images).abs().amax()
     assert distance <= epsilon + torch.finfo(torch.float32).eps
     if epsilon == 0:
@@ -169,7 +203,7 @@ def test_the_budget_holds(model, name, parameters, epsilon):
 @each_budget
 def test_saturated_pixels_move(model, name, parameters):
     images, labels = batch()
-    moved = ATTACKS[name](model, images, Untargeted(labels), **parameters).images != images
+    moved = ATTACKS[name](model, images, a_goal(name, labels), **parameters).images != images
     assert moved[images == 0].any()
     assert moved[images == 1].any()
 

@@ -17,7 +17,7 @@ rule generate_adversarials:
         code=lambda wildcards: model_code(
             "stages.generate",
             wildcards.source,
-            f"attacks.{STUDY.setting(wildcards.setting).attack}",
+            *attack_modules(wildcards.setting),
         ),
     message:
         "attack {wildcards.source} with {wildcards.setting}"

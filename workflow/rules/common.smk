@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+from advatlas.attacks import ATTACKS
 from advatlas.devices import uses_gpu
 from advatlas.errors import AdvatlasError
 from advatlas.figures import FIGURES as FIGURE_REGISTRY
@@ -92,6 +93,12 @@ def architecture_module(name):
     """Return the module of a model's network, which is part of what its results depend on."""
     network = ARCHITECTURES[STUDY.model(name).architecture]
     return network.__module__.removeprefix("advatlas.")
+
+
+def attack_modules(setting):
+    """Return the modules of a setting's attack."""
+    modules = ATTACKS[STUDY.setting(setting).attack].modules
+    return [module.removeprefix("advatlas.") for module in modules]
 
 
 def code(*roots):

@@ -5,23 +5,29 @@ from __future__ import annotations
 import functools
 import inspect
 import time
+import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Concatenate, ParamSpec, Protocol
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from advatlas.attacks.goal import Goal, Targeted
+from advatlas.attacks.goal import Goal, Targeted, Untargeted
+from advatlas.attacks.losses import LOSSES
 from advatlas.attacks.parameters import Parameter, check_values, parameters_of
+from advatlas.attacks.red_flags import check_logits, probabilities, red_flags, warn
 from advatlas.attacks.result import AttackResult
 from advatlas.errors import AdvatlasError
 from advatlas.progress import Progress, silent
 
 P = ParamSpec("P")
+
+# Images that run_attack looks at for red flags before it starts.
+FLAGGED = 16
 
 
 @dataclass(frozen=True)
@@ -35,38 +41,59 @@ class Attempt:
 
 
 class Attack(Protocol):
-    """An attack: a pure function of classifier, images, goal and named parameters."""
+    """An attack: a pure function of classifier, images, goal and named parameters.
+
+    Attributes:
+        parameters: read from the signature, by name.
+        goals: the kinds of goal it has: :class:`Untargeted`, :class:`Targeted` or both.
+        modules: where its code is; what it makes depends on these and what they import.
+    """
 
     __name__: str
+    __module__: str
+    __doc__: str | None
     parameters: dict[str, Parameter]
+    goals: tuple[type[Goal], ...]
+    modules: tuple[str, ...]
 
     def __call__(self, classifier: nn.Module, images: Tensor, goal: Goal, **parameters: Any) -> AttackResult: ...
 
 
+G = TypeVar("G", bound=Goal)
+
+
 def attack(
-    function: Callable[Concatenate[nn.Module, Tensor, Goal, P], Attempt],
-) -> Callable[Concatenate[nn.Module, Tensor, Goal, P], AttackResult]:
+    function: Callable[Concatenate[nn.Module, Tensor, G, P], Attempt],
+) -> Callable[Concatenate[nn.Module, Tensor, G, P], AttackResult]:
     """Turn a method into an attack.
 
-    The wrapper checks the arguments, holds the classifier in ``eval()`` mode without parameter gradients and restores
-    it, times the method, keeps images within [0, 1], and evaluates success on what is returned.
+    The wrapper checks the arguments and the first logits, holds the classifier in ``eval()`` mode without parameter
+    gradients and restores it, times the method, and evaluates success on what is returned. The kind of goal the method
+    declares (``Goal``, ``Targeted`` or ``Untargeted``) is the kind it takes.
 
     Raises (of the attack it returns):
-        AdvatlasError: an argument is of the wrong shape, type or range; the message names it.
+        AdvatlasError: an argument is of the wrong shape, type or range, or the classifier returns anything but finite
+            logits of two classes or more; the message names it.
     """
     name = function.__name__
     parameters = parameters_of(function)
     signature = inspect.signature(function)
+    kind = typing.get_type_hints(function)["goal"]
+    goals = tuple(g for g in (Untargeted, Targeted) if not isinstance(kind, type) or issubclass(g, kind))
 
     @functools.wraps(function)
-    def run(classifier: nn.Module, images: Tensor, goal: Goal, *args: P.args, **kwargs: P.kwargs) -> AttackResult:
+    def run(classifier: nn.Module, images: Tensor, goal: G, *args: P.args, **kwargs: P.kwargs) -> AttackResult:
         check_inputs(name, images, goal)
+        if not isinstance(goal, goals):
+            allowed = " or ".join(g.__name__ for g in goals)
+            raise AdvatlasError(f"{name}: goal must be {allowed}, not {type(goal).__name__}")
         try:
             bound = signature.bind(classifier, images, goal, *args, **kwargs)
         except TypeError as error:
             raise AdvatlasError(f"{name}: {error}; its parameters are: {', '.join(parameters)}") from None
-        check_values(name, parameters, {k: v for k, v in bound.arguments.items() if k in parameters})
-        with undisturbed(classifier):
+        given = {k: v for k, v in bound.arguments.items() if k in parameters}
+        check_values(name, parameters, given, len(images))
+        with undisturbed(classifier), first_logits_checked(name, classifier, goal):
             synchronise(images.device)
             started = time.perf_counter()
             attempt = function(classifier, images.detach(), goal, *args, **kwargs)
@@ -74,7 +101,8 @@ def attack(
             seconds = time.perf_counter() - started
             with torch.no_grad():
                 adversarial = attempt.images.detach()
-                success = goal.success(classifier(adversarial))
+                logits = classifier(adversarial)
+        check_logits(name, logits, goal)
         count = len(images)
 
         def each(value: Tensor | int) -> Tensor:
@@ -82,7 +110,7 @@ def attack(
 
         return AttackResult(
             images=adversarial,
-            success=success,
+            success=goal.success(logits),
             iterations=each(attempt.iterations),
             forward_queries=each(attempt.forward_queries) + 1,
             backward_queries=each(attempt.backward_queries),
@@ -90,6 +118,8 @@ def attack(
         )
 
     run.parameters = parameters  # type: ignore[attr-defined]
+    run.goals = goals  # type: ignore[attr-defined]
+    run.modules = (function.__module__,)  # type: ignore[attr-defined]
     return run  # type: ignore[return-value]  # positional-only in Concatenate, as mypy sees it
 
 
@@ -119,6 +149,24 @@ def check_inputs(name: str, images: Tensor, goal: Goal) -> None:
 
 
 @contextmanager
+def first_logits_checked(name: str, classifier: nn.Module, goal: Goal) -> Iterator[None]:
+    """Check the first logits the attack sees, and warn of probabilities, before hours go into nothing."""
+
+    def check(_module: nn.Module, _inputs: Any, logits: Any) -> None:
+        handle.remove()
+        check_logits(name, logits, goal)
+        flag = probabilities(logits.detach())
+        if flag is not None:
+            warn(flag)
+
+    handle = classifier.register_forward_hook(check)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
 def undisturbed(classifier: nn.Module) -> Iterator[None]:
     """Hold a model in ``eval()`` mode with parameters that need no gradient, and restore both."""
     modes = [(module, module.training) for module in classifier.modules()]
@@ -145,19 +193,52 @@ def tick(fraction: float) -> None:
         listener(fraction)
 
 
+@contextmanager
+def ticks_between(low: float, high: float) -> Iterator[None]:
+    """Within the block, let what an attack says of its own progress count for a part of the whole."""
+    outer = _listener.get()
+    inner = None if outer is None else partial(_rescaled, outer, low, high)
+    token = _listener.set(inner)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+def _rescaled(listener: Callable[[float], None], low: float, high: float, fraction: float) -> None:
+    listener(low + (high - low) * fraction)
+
+
 def synchronise(device: torch.device) -> None:
     """Wait until the device has done its work, so that a clock tells the truth."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def input_gradient(classifier: nn.Module, images: Tensor, goal: Goal) -> Tensor:
-    """Return the gradient of the goal's loss with respect to each image."""
+def input_gradient(classifier: nn.Module, images: Tensor, goal: Goal, loss: str = "cross_entropy") -> Tensor:
+    """Return the gradient of a loss (of :mod:`advatlas.attacks.losses`) with respect to each image."""
+    return gradient_and_logits(classifier, images, goal, loss)[0]
+
+
+def gradient_and_logits(
+    classifier: nn.Module, images: Tensor, goal: Goal, loss: str = "cross_entropy"
+) -> tuple[Tensor, Tensor]:
+    """Return the gradient of a loss with respect to each image, and the logits of the same pass."""
     images = images.detach().requires_grad_(True)
     with torch.enable_grad():
-        loss = goal.loss(classifier(images)).sum()
-        (gradient,) = torch.autograd.grad(loss, images)
-    return gradient
+        logits = classifier(images)
+        (gradient,) = torch.autograd.grad(LOSSES[loss](goal, logits).sum(), images)
+    return gradient, logits.detach()
+
+
+def per_image(value: float | Tensor, images: Tensor) -> float | Tensor:
+    """Return a value for all images as it is, one for each image N as N x 1 x 1 x 1 on their device."""
+    return value.to(images).view(-1, *([1] * (images.ndim - 1))) if isinstance(value, Tensor) else value
+
+
+def linf_box(images: Tensor, epsilon: float | Tensor) -> tuple[Tensor, Tensor]:
+    """Return the lowest and highest values within ``epsilon`` of the images and within [0, 1]."""
+    return (images - epsilon).clamp(min=0), (images + epsilon).clamp(max=1)
 
 
 def _report(progress: Progress, start: int, size: int, fraction: float) -> None:
@@ -178,10 +259,18 @@ def run_attack(
     Args:
         images: float32, N x C x H x W, on the CPU.
         batch_size: images at once; the last batch may be smaller.
+        parameters: of the attack; a tensor holds one value for each of all the images.
         progress: told of the images done, and of the part of a batch done by attacks that say so.
+
+    Warns:
+        RedFlagWarning: the first images show that results may not mean what they seem to mean.
     """
     progress = silent() if progress is None else progress
     device = next(classifier.parameters()).device
+    with undisturbed(classifier):
+        sample = slice(0, min(batch_size, FLAGGED))
+        for flag in red_flags(classifier, images[sample].to(device), goal.select(sample).to(device)):
+            warn(flag)
     parts = []
     successes = 0
     for start in range(0, len(images), batch_size):
@@ -189,7 +278,8 @@ def run_attack(
         size = min(batch_size, len(images) - start)
         listening = _listener.set(partial(_report, progress, start, size))
         try:
-            part = function(classifier, images[chosen].to(device), goal.select(chosen).to(device), **parameters)
+            these = {k: v[chosen] if isinstance(v, Tensor) else v for k, v in parameters.items()}
+            part = function(classifier, images[chosen].to(device), goal.select(chosen).to(device), **these)
         finally:
             _listener.reset(listening)
         parts.append(part.to("cpu"))

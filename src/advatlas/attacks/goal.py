@@ -46,10 +46,6 @@ class Goal(ABC):
         """Return the goal of some of the images (positions or a boolean mask)."""
 
     @abstractmethod
-    def repeat_interleave(self, repeats: int) -> Goal:
-        """Return the goal with each image's part repeated, as ``Tensor.repeat_interleave`` does."""
-
-    @abstractmethod
     def to(self, device: torch.device | str) -> Goal:
         """Return the goal on a device."""
 
@@ -83,9 +79,6 @@ class Untargeted(Goal):
     def select(self, index: Any) -> Untargeted:
         return Untargeted(self.labels[index])
 
-    def repeat_interleave(self, repeats: int) -> Untargeted:
-        return Untargeted(self.labels.repeat_interleave(repeats))
-
     def to(self, device: torch.device | str) -> Untargeted:
         return Untargeted(self.labels.to(device))
 
@@ -115,9 +108,6 @@ class Targeted(Goal):
 
     def select(self, index: Any) -> Targeted:
         return Targeted(self.labels[index], self.target_classes[index])
-
-    def repeat_interleave(self, repeats: int) -> Targeted:
-        return Targeted(self.labels.repeat_interleave(repeats), self.target_classes.repeat_interleave(repeats))
 
     def to(self, device: torch.device | str) -> Targeted:
         return Targeted(self.labels.to(device), self.target_classes.to(device))

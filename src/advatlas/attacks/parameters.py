@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-import torch
+from torch import Tensor
 
 from advatlas.errors import AdvatlasError, did_you_mean, one_of
 
@@ -36,24 +36,37 @@ class Interval:
 
 PIXEL_RANGE = "in units of the pixel range [0, 1]"
 
-Epsilon = Annotated[float, Interval(0, 1, zero_is_identity=True, unit=PIXEL_RANGE)]
+# One budget for all images, or a float tensor of shape N with one for each.
+Epsilon = Annotated[float | Tensor, Interval(0, 1, zero_is_identity=True, unit=PIXEL_RANGE)]
+# The L2 budget of an attack that takes either norm can be larger than 1.
+Radius = Annotated[float | Tensor, Interval(0, zero_is_identity=True, unit=PIXEL_RANGE)]
 StepSize = Annotated[float, Interval(0, 1, zero_is_identity=True, unit=PIXEL_RANGE)]
 Steps = Annotated[int, Interval(1)]
 Count = Annotated[int, Interval(1)]
 Population = Annotated[int, Interval(4)]
 Weight = Annotated[float, Interval(0, 2)]
+Share = Annotated[float, Interval(0, 1)]
+Momentum = Annotated[float, Interval(0, 2)]
+Confidence = Annotated[float, Interval(0, unit="in logits")]
+Positive = Annotated[float, Interval(1e-12)]
+NonNegative = Annotated[float, Interval(0)]
 Seed = Annotated[int, Interval(0)]
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One keyword parameter of an attack, read from its signature."""
+    """One keyword parameter of an attack, read from its signature.
+
+    Attributes:
+        per_image: a tensor with one value for each image will do as well.
+    """
 
     name: str
     kind: type
     interval: Interval | None
     choices: tuple[str, ...]
     optional: bool
+    per_image: bool
     default: Any
 
     @property
@@ -68,6 +81,8 @@ class Parameter:
             if value in self.choices:
                 return ""
             return f"{value!r} is not one of: {one_of(self.choices)}{did_you_mean(value, self.choices)}"
+        if self.kind is bool:
+            return "" if isinstance(value, bool) else f"{value!r} is neither true nor false"
         number = isinstance(value, int) if self.kind is int else isinstance(value, int | float)
         if not number or isinstance(value, bool):
             return f"{value!r} is not {'a whole number' if self.kind is int else 'a number'}"
@@ -76,6 +91,18 @@ class Parameter:
             zero = in_study and self.interval.zero_is_identity and value == 0
             if outside or zero:
                 return f"{value!r} is outside {self.interval}"
+        return ""
+
+    def tensor_problem(self, values: Tensor, count: int) -> str:
+        """Return what is wrong with a tensor of values for ``count`` images, or an empty string."""
+        if not self.per_image:
+            return "a tensor is not taken; give one value for all images"
+        if not values.is_floating_point() or values.shape != (count,):
+            found = f"{values.dtype} of {tuple(values.shape)}"
+            return f"one value for each image is a float tensor of shape ({count},), not {found}"
+        low, high = (float(bound) for bound in values.aminmax())
+        if self.interval is not None and not (self.interval.low <= low and high <= self.interval.high):
+            return f"values from {low} to {high} reach outside {self.interval}"
         return ""
 
 
@@ -94,20 +121,21 @@ def parameters_of(function: Callable[..., Any]) -> dict[str, Parameter]:
         if typing.get_origin(hint) is Annotated:
             hint, interval = typing.get_args(hint)
         choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
-        kind = str if choices else hint
-        found[name] = Parameter(name, kind, interval, choices, optional, parameter.default)
+        per_image = Tensor in typing.get_args(hint)
+        kind = str if choices else float if per_image else hint
+        found[name] = Parameter(name, kind, interval, choices, optional, per_image, parameter.default)
     return found
 
 
-def check_values(attack: str, parameters: dict[str, Parameter], values: dict[str, Any]) -> None:
-    """Check the parameters of a library call.
+def check_values(attack: str, parameters: dict[str, Parameter], values: dict[str, Any], count: int) -> None:
+    """Check the parameters of a library call on ``count`` images.
 
     Raises:
         AdvatlasError: a value is of the wrong type or outside its range.
     """
     for name, value in values.items():
-        if isinstance(value, torch.Tensor):
-            continue
-        problem = parameters[name].problem(value, in_study=False)
+        parameter = parameters[name]
+        tensor = isinstance(value, Tensor)
+        problem = parameter.tensor_problem(value, count) if tensor else parameter.problem(value, in_study=False)
         if problem:
             raise AdvatlasError(f"{attack}: {name}: {problem}")

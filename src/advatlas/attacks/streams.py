@@ -50,6 +50,10 @@ class Streams:
         """Return the streams of some of the images, at the same place."""
         return Streams(self.keys[index], self.drawn)
 
+    def at(self, chapter: int) -> Streams:
+        """Return the streams of another chapter of the same images, from its start; chapters do not overlap."""
+        return Streams(_mix(self.keys ^ _mix(torch.tensor(chapter + 1, device=self.keys.device) * _MIX1)))
+
     def uniform(self, *shape: int) -> Tensor:
         """Draw float32 uniformly from [0, 1), N x shape, and move on."""
         count = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor
 from advatlas.attacks import ATTACKS
 from advatlas.attacks.attack import run_attack
 from advatlas.attacks.goal import Goal, Targeted, Untargeted
+from advatlas.attacks.red_flags import RedFlagWarning
 from advatlas.attacks.result import AttackResult
 from advatlas.data.imageset import ImageSet
 from advatlas.data.splits import load_split
@@ -71,9 +73,14 @@ def generate_adversarials(
     classifier = load_classifier(weights, card, device)
     progress.total = len(clean)
     originals = clean.pixels()
-    result = run_attack(
-        ATTACKS[setting["attack"]], classifier, originals, goal, setting["parameters"], batch_size, progress
-    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RedFlagWarning)
+        result = run_attack(
+            ATTACKS[setting["attack"]], classifier, originals, goal, setting["parameters"], batch_size, progress
+        )
+    metadata["red_flags"] = sorted({str(w.message) for w in caught if w.category is RedFlagWarning})
+    for flag in metadata["red_flags"]:
+        progress.warn(flag)
     columns = _columns(classifier, clean, goal, originals, result, batch_size)
     write_artifact(output, "adversarials", columns, metadata)
 

@@ -1,0 +1,147 @@
+"""The search for the trade-off constant of C&W and EAD: image by image, each at its own pace.
+
+An image runs an optimiser at one constant until it stalls or has taken all its steps, then goes on to the next constant,
+whatever the other images of the batch do; it leaves when its search is over. So a batch is never held up by its slowest
+image, and no image's result depends on another's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# A review sees no progress where the lowest loss has fallen by less than this share since the last progress.
+STALL = 1e-3
+# Ten-fold growth of the constant ends here, as in Carlini & Wagner's code.
+LARGEST = 1e10
+
+
+def review_interval(steps: int) -> int:
+    """Return how many optimiser steps lie between two reviews: a fortieth of a run, but at least ten."""
+    return max(min(10, steps), steps // 40)
+
+
+@dataclass
+class ConstantSearch:
+    """The state of the search, one value for each image.
+
+    Attributes:
+        const: float32, the constant in use.
+        taken: int64, optimiser steps of the current run.
+        found: bool, whether the current run has reached the goal.
+        over: bool, whether an image's search is over.
+    """
+
+    const: Tensor
+    lower: Tensor
+    upper: Tensor
+    runs: Tensor
+    taken: Tensor
+    found: Tensor
+    lowest: Tensor
+    previous: Tensor
+    idle: Tensor
+    over: Tensor
+    steps: int
+    search_steps: int
+    patience: int | None
+
+    @classmethod
+    def start(
+        cls, images: Tensor, initial_const: float, steps: int, search_steps: int, patience: int | None
+    ) -> ConstantSearch:
+        """Return the search before its first step.
+
+        Args:
+            patience: reviews in a row without progress that end a run; None: a run takes all its steps.
+        """
+
+        def full(value: float | bool | int) -> Tensor:
+            return torch.full((len(images),), value, device=images.device)
+
+        infinite = full(torch.inf)
+        return cls(
+            const=full(float(initial_const)),
+            lower=full(0.0),
+            upper=infinite,
+            runs=full(0),
+            taken=full(0),
+            found=full(False),
+            lowest=infinite,
+            previous=infinite,
+            idle=full(0),
+            over=full(False),
+            steps=steps,
+            search_steps=search_steps,
+            patience=patience,
+        )
+
+    def select(self, index: Tensor) -> ConstantSearch:
+        """Return the search of some of the images."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        selected: dict[str, Any] = {k: v[index] if isinstance(v, Tensor) else v for k, v in values.items()}
+        return ConstantSearch(**selected)
+
+    def observe(self, loss: Tensor, reached: Tensor) -> None:
+        """Take note of an optimiser step: the loss at its constant, and whether the goal was reached."""
+        self.lowest = torch.minimum(self.lowest, loss)
+        self.found = self.found | reached
+        self.taken = self.taken + 1
+
+    def review(self) -> Tensor:
+        """End the runs that have stalled or taken all their steps, choose their next constants; return which ended.
+
+        After a success the constant is halved towards the largest that failed; after a failure it goes up halfway to the
+        smallest that succeeded, or ten-fold while none has.
+        """
+        ended = self.taken >= self.steps
+        progress = self.lowest < self.previous * (1 - STALL)
+        self.idle = torch.where(progress, 0, self.idle + 1)
+        self.previous = torch.where(progress, self.lowest, self.previous)
+        if self.patience is not None:
+            ended = ended | (self.idle >= self.patience)
+        self.upper = torch.where(ended & self.found, torch.minimum(self.upper, self.const), self.upper)
+        self.lower = torch.where(ended & ~self.found, torch.maximum(self.lower, self.const), self.lower)
+        following = torch.where(self.upper.isfinite(), (self.lower + self.upper) / 2, self.const * 10)
+        self.const = torch.where(ended, following, self.const)
+        self.runs = self.runs + ended
+        self.taken = self.taken.masked_fill(ended, 0)
+        self.found = self.found & ~ended
+        self.idle = self.idle.masked_fill(ended, 0)
+        self.previous = self.previous.masked_fill(ended, torch.inf)
+        self.lowest = self.lowest.masked_fill(ended, torch.inf)
+        self.over = ended & ((self.runs >= self.search_steps) | (self.const > LARGEST))
+        return ended
+
+
+@dataclass
+class Best:
+    """The best adversarial found for each image of a batch; of an image without one, the closest attempt.
+
+    Attributes:
+        images: float32, N x C x H x W.
+        distance: float32, N: infinite where none was found.
+    """
+
+    images: Tensor
+    distance: Tensor
+    margin: Tensor
+
+    @classmethod
+    def before(cls, images: Tensor) -> Best:
+        """Return the clean images, of which none counts as found."""
+        nothing = torch.full((len(images),), torch.inf, device=images.device)
+        return cls(images.clone(), nothing, -nothing)
+
+    def offer(self, index: Tensor, images: Tensor, distance: Tensor, margin: Tensor, reached: Tensor) -> None:
+        """Keep those candidates, for the images ``index``, that are better than what is there."""
+        nearer = reached & (distance < self.distance[index])
+        closer = ~reached & self.distance[index].isinf() & (margin > self.margin[index])
+        kept = nearer | closer
+        chosen = index[kept]
+        self.images[chosen] = images[kept]
+        self.distance[chosen] = torch.where(reached[kept], distance[kept], torch.inf)
+        self.margin[chosen] = margin[kept]
