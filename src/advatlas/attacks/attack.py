@@ -32,12 +32,17 @@ FLAGGED = 16
 
 @dataclass(frozen=True)
 class Attempt:
-    """What an attack's own function returns: its images and what they cost, one number for all or one each."""
+    """What an attack's own function returns: its images and what they cost, one number for all or one each.
+
+    Attributes:
+        confidence: the margin in logits by which the goal must be reached to count as success.
+    """
 
     images: Tensor
     iterations: Tensor | int
     forward_queries: Tensor | int
     backward_queries: Tensor | int
+    confidence: float = 0.0
 
 
 class Attack(Protocol):
@@ -103,6 +108,10 @@ def attack(
                 adversarial = attempt.images.detach()
                 logits = classifier(adversarial)
         check_logits(name, logits, goal)
+        success = goal.success(logits)
+        if attempt.confidence:
+            # The nearest image with that margin has just that margin, and other batches round it otherwise.
+            success &= goal.margin(logits) >= attempt.confidence * (1 - 1e-4)
         count = len(images)
 
         def each(value: Tensor | int) -> Tensor:
@@ -110,7 +119,7 @@ def attack(
 
         return AttackResult(
             images=adversarial,
-            success=goal.success(logits),
+            success=success,
             iterations=each(attempt.iterations),
             forward_queries=each(attempt.forward_queries) + 1,
             backward_queries=each(attempt.backward_queries),

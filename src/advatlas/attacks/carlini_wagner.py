@@ -40,7 +40,8 @@ def carlini_wagner(
         classifier: images in [0, 1] to logits.
         images: float32, N x C x H x W in [0, 1].
         goal: :class:`Untargeted` or :class:`Targeted`.
-        confidence: kappa: the margin in logits by which the goal must be reached to count; larger ones transfer better.
+        confidence: kappa: the margin in logits by which the goal must be reached to count as success; larger ones transfer
+            better.
         steps: the most steps of a run at one constant.
         search_steps: constants tried for an image.
         learning_rate: Adam's, in tanh space.
@@ -57,7 +58,7 @@ def carlini_wagner(
     best = Best.before(images)
     passes = torch.zeros(len(images), dtype=torch.int64, device=images.device)
     active = torch.arange(len(images), device=images.device)
-    search = ConstantSearch.start(images, initial_const, steps, search_steps, patience=1 if abort_early else None)
+    search = ConstantSearch.start(images, initial_const, steps, search_steps, patience=1 if abort_early else None, recent=True)
     variable, mean, square = origin, torch.zeros_like(origin), torch.zeros_like(origin)
     clean = images
     while len(active):
@@ -93,4 +94,4 @@ def carlini_wagner(
             active, goal, search = active[going], goal.select(going), search.select(going)
             clean, variable, mean, square = clean[going], variable[going], mean[going], square[going]
         tick(1 - len(active) / len(images))
-    return Attempt(best.images, passes, passes, passes)
+    return Attempt(best.images, passes, passes, passes, confidence)

@@ -31,7 +31,7 @@ class ConstantSearch:
     Attributes:
         const: float32, the constant in use.
         taken: int64, optimiser steps of the current run.
-        found: bool, whether the current run has reached the goal.
+        found: bool, whether the current run has reached the goal: since its start, or since the last review.
         over: bool, whether an image's search is over.
     """
 
@@ -48,15 +48,18 @@ class ConstantSearch:
     steps: int
     search_steps: int
     patience: int | None
+    recent: bool
 
     @classmethod
     def start(
-        cls, images: Tensor, initial_const: float, steps: int, search_steps: int, patience: int | None
+        cls, images: Tensor, initial_const: float, steps: int, search_steps: int, patience: int | None, recent: bool
     ) -> ConstantSearch:
         """Return the search before its first step.
 
         Args:
             patience: reviews in a row without progress that end a run; None: a run takes all its steps.
+            recent: count only successes since the last review. A run that starts from an adversarial reaches the goal at
+                once, whatever its constant.
         """
 
         def full(value: float | bool | int) -> Tensor:
@@ -77,6 +80,7 @@ class ConstantSearch:
             steps=steps,
             search_steps=search_steps,
             patience=patience,
+            recent=recent,
         )
 
     def select(self, index: Tensor) -> ConstantSearch:
@@ -109,7 +113,7 @@ class ConstantSearch:
         self.const = torch.where(ended, following, self.const)
         self.runs = self.runs + ended
         self.taken = self.taken.masked_fill(ended, 0)
-        self.found = self.found & ~ended
+        self.found = torch.zeros_like(self.found) if self.recent else self.found & ~ended
         self.idle = self.idle.masked_fill(ended, 0)
         self.previous = self.previous.masked_fill(ended, torch.inf)
         self.lowest = self.lowest.masked_fill(ended, torch.inf)

@@ -40,7 +40,7 @@ def ead(
         goal: :class:`Untargeted` or :class:`Targeted`.
         decision_rule: which of the adversarials found is returned: the least L1 (EAD-L1), or the least elastic net.
         beta: weight of the L1 norm, and the threshold of shrinking (as in the authors' code, not times the step).
-        confidence: kappa: the margin in logits by which the goal must be reached to count.
+        confidence: kappa: the margin in logits by which the goal must be reached to count as success.
         steps: the most steps of a run at one constant.
         search_steps: constants tried for an image.
         learning_rate: of the first step of a run; it falls with the root of the steps left.
@@ -56,31 +56,37 @@ def ead(
     forward = torch.zeros(len(images), dtype=torch.int64, device=images.device)
     backward = torch.zeros_like(forward)
     active = torch.arange(len(images), device=images.device)
-    search = ConstantSearch.start(images, initial_const, steps, search_steps, patience=2 if abort_early else None)
+    search = ConstantSearch.start(images, initial_const, steps, search_steps, patience=2 if abort_early else None, recent=False)
     clean = iterate = extrapolated = images
     gap = torch.full((len(images),), torch.inf, device=images.device)
+
+    def show(chosen: Tensor) -> Tensor:
+        """Show some of the iterates to the classifier, keep the best; return which of all reached the goal."""
+        reached = torch.zeros_like(chosen)
+        if bool(chosen.any()):
+            with torch.no_grad():
+                logits = classifier(iterate[chosen])
+            part = goal.select(chosen)
+            margin = part.margin(logits).float()
+            reached[chosen] = part.success(logits) & (margin >= confidence)
+            distance = _distance(iterate[chosen] - clean[chosen], decision_rule, beta)
+            best.offer(active[chosen], iterate[chosen], distance, margin, reached[chosen])
+            forward[active[chosen]] += 1
+        return reached
+
     while len(active):
         for _ in range(review_interval(steps)):
             gradient, logits = gradient_and_logits(classifier, extrapolated, goal, "margin")
             margin, offset = goal.margin(logits).float(), extrapolated - clean
-            gap = torch.where(gap.isinf(), confidence - margin, gap)
+            gap = torch.where(gap.isinf(), (confidence - margin).clamp(min=0), gap)
             missing = (confidence - margin).clamp(min=0)
             elastic_net = offset.square().sum((1, 2, 3)) + beta * offset.abs().sum((1, 2, 3))
             pull = (search.const * (missing > 0)).view(-1, 1, 1, 1)
             rate = learning_rate * (1 - search.taken / steps).clamp(min=0).sqrt().view(-1, 1, 1, 1)
             inertia = (search.taken / (search.taken + 3)).view(-1, 1, 1, 1)
 
-            distance = _distance(iterate - clean, decision_rule, beta)
-            shown = (missing <= NEAR * gap) & (distance < best.distance[active])
-            reached = torch.zeros_like(shown)
-            if bool(shown.any()):
-                with torch.no_grad():
-                    seen = classifier(iterate[shown])
-                part = goal.select(shown)
-                past = part.margin(seen).float()
-                reached[shown] = part.success(seen) & (past >= confidence)
-                best.offer(active[shown], iterate[shown], distance[shown], past, reached[shown])
-                forward[active[shown]] += 1
+            near = missing <= NEAR * gap
+            reached = show(near & (_distance(iterate - clean, decision_rule, beta) < best.distance[active]))
             search.observe(elastic_net + search.const * missing, reached)
 
             moved = _shrink(extrapolated - rate * (2 * offset - pull * gradient), clean, beta)
@@ -90,6 +96,7 @@ def ead(
         backward[active] += review_interval(steps)
         ended = search.review()
         if bool(ended.any()):
+            show(ended & best.distance[active].isinf())  # the best attempt, should none succeed
             again = clean
             if warm_start:
                 found = best.distance[active].isfinite().view(-1, 1, 1, 1)
@@ -100,7 +107,7 @@ def ead(
             active, goal, search, gap = active[going], goal.select(going), search.select(going), gap[going]
             clean, iterate, extrapolated = clean[going], iterate[going], extrapolated[going]
         tick(1 - len(active) / len(images))
-    return Attempt(best.images, backward, forward, backward)
+    return Attempt(best.images, backward, forward, backward, confidence)
 
 
 def _distance(offset: Tensor, decision_rule: str, beta: float) -> Tensor:

@@ -15,7 +15,7 @@ class AttackResult:
 
     Attributes:
         images: float32, N x C x H x W in [0, 1]; of a failed image the best attempt, never zeros or NaN.
-        success: bool, N: the goal evaluated on ``images``.
+        success: bool, N: the goal evaluated on ``images``, with the confidence the attack was asked for.
         iterations: int64, N: steps or generations taken.
         forward_queries, backward_queries: int64, N: passes spent on each image, the final check of ``success``
             included.

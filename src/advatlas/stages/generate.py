@@ -124,8 +124,9 @@ def _columns(
         "image_id": clean.ids,
         "label": clean.labels.numpy(),
         "target": [None] * len(clean) if goal.targets is None else goal.targets.numpy(),
-        "success": goal.success(logits).numpy(),
-        "success_uint8": goal.success(rounded).numpy(),
+        # The attack says whether its confidence was reached; storing the image must not have undone the goal itself.
+        "success": (result.success & goal.success(logits)).numpy(),
+        "success_uint8": (result.success & goal.success(rounded)).numpy(),
         "prediction": logits.argmax(1).numpy(),
         "confidence": logits.softmax(1).amax(1).numpy(),
         **norms((stored - originals).numpy()),
