@@ -138,7 +138,7 @@ def art(name: str, **parameters: Any) -> Run:
     return run
 
 
-def constant_search(ours_name: str, steps: int) -> dict[str, Any]:
+def constant_search(steps: int) -> dict[str, Any]:
     return {"steps": steps, "search_steps": 9, "initial_const": 0.01, "learning_rate": 0.01}
 
 
@@ -200,7 +200,7 @@ def cases() -> list[Case]:
             found.append(
                 Case(
                     "carlini_wagner" + suffix,
-                    ours("carlini_wagner", **constant_search("carlini_wagner", steps)),
+                    ours("carlini_wagner", **constant_search(steps)),
                     rivals,
                     norm="l2",
                     images=few,
@@ -223,7 +223,7 @@ def cases() -> list[Case]:
             found.append(
                 Case(
                     "ead" + suffix,
-                    ours("ead", **constant_search("ead", steps)),
+                    ours("ead", **constant_search(steps)),
                     rivals,
                     norm="l1",
                     images=few,
@@ -323,7 +323,12 @@ def compare(case: Case, network: str, model: nn.Module, images: Tensor, labels: 
                         counted(adversarial)
                 synchronise()
             except Exception as error:  # a rival that breaks is a row, not the end
-                rows[who] = {"network": network, "case": case.name, "who": who, "error": f"{type(error).__name__}: {error}"}
+                rows[who] = {
+                    "network": network,
+                    "case": case.name,
+                    "who": who,
+                    "error": f"{type(error).__name__}: {error}",
+                }
                 continue
             times[who].append(time.perf_counter() - started)
             rows[who] = {
@@ -353,7 +358,10 @@ def quality(model: nn.Module, x: Tensor, adversarial: Tensor, goal: Goal, norm: 
         success = goal.success(model(adversarial)) & (adversarial.flatten(1).amax(1) > 0)
     order = {"l1": 1.0, "l2": 2.0, None: math.inf}[norm]
     distance = torch.linalg.vector_norm((adversarial - x).flatten(1), ord=order, dim=1)[success]
-    return {"success": float(success.float().mean()), "distortion": float(distance.mean()) if len(distance) else math.nan}
+    return {
+        "success": float(success.float().mean()),
+        "distortion": float(distance.mean()) if len(distance) else math.nan,
+    }
 
 
 def clever(network: str, model: nn.Module, images: Tensor, labels: Tensor) -> list[dict[str, Any]]:
@@ -388,7 +396,9 @@ def clever(network: str, model: nn.Module, images: Tensor, labels: Tensor) -> li
             np.random.seed(0)
             started = time.perf_counter()
             values = [
-                metrics.clever_t(classifier, image.cpu().numpy(), int(target), blocks, size, 1.0, norm=norm, pool_factor=10)
+                metrics.clever_t(
+                    classifier, image.cpu().numpy(), int(target), blocks, size, 1.0, norm=norm, pool_factor=10
+                )
                 for image, target in zip(x, targets[:, 0], strict=True)
                 for norm in norms
             ]
@@ -433,7 +443,18 @@ def minimal_passes(network: str, model: nn.Module, images: Tensor, labels: Tenso
     return [{**row, "batch_passes": batch, "slowest_passes": slowest, "ratio": batch / slowest}]
 
 
-COLUMNS = ("network", "case", "who", "images", "seconds", "forwards", "success", "distortion", "times_slower", "comparable")
+COLUMNS = (
+    "network",
+    "case",
+    "who",
+    "images",
+    "seconds",
+    "forwards",
+    "success",
+    "distortion",
+    "times_slower",
+    "comparable",
+)
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -472,7 +493,8 @@ def main() -> None:
 
     special = {"clever": clever, "minimal": minimal_passes}
     for network in arguments.networks:
-        found = victims.mobilenet_v2(arguments.device) if network == "mobilenet_v2" else victims.digits(network, arguments.device)
+        load_victim = victims.mobilenet_v2 if network == "mobilenet_v2" else partial(victims.digits, network)
+        found = load_victim(arguments.device)
         if found is None:
             print(f"{network}: no weights, images or timm here (set ADVATLAS_SHARED): skipped")
             continue

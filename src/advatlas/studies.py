@@ -8,11 +8,13 @@ import itertools
 import json
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from advatlas.attacks import ATTACKS, Targeted, Untargeted
+from advatlas.attacks.presets import load_preset
 from advatlas.data import DATASETS
 from advatlas.data.dataset import Dataset
 from advatlas.data.sources import check_available
@@ -300,61 +302,93 @@ def _selection(content: dict[str, Any], dataset: DatasetSpec) -> SelectionSpec:
 
 def _settings(content: dict[str, Any], dataset: Dataset) -> tuple[AttackSetting, ...]:
     settings: list[AttackSetting] = []
-    for index, entry in enumerate(content["attacks"]):
+    for index, entry in _entries(content["attacks"]):
         attack = entry["attack"]
         _known(attack, ATTACKS, "attack", "attacks", index, "attack")
-        goal, target_class = _goal(entry.get("goal", "untargeted"), index, dataset)
-        if (Untargeted if goal == "untargeted" else Targeted) not in ATTACKS[attack].goals:
-            others = "random, least_likely or {class: ...}" if goal == "untargeted" else "untargeted"
-            raise _Mistake(("attacks", index, "goal"), f"{attack} has no {goal} form; give it the goal {others}")
-        known = ATTACKS[attack].parameters
-        given = {key: value for key, value in entry.items() if key not in _RESERVED}
-        for key in given:
-            allowed = [*_RESERVED, *known]
-            if key not in known:
-                raise _Mistake(
-                    ("attacks", index, key),
-                    f"{attack} has no such parameter; allowed: {one_of(allowed)}{did_you_mean(key, allowed)}",
-                )
-        for parameter in known.values():
-            if parameter.required and parameter.name not in given:
-                raise _Mistake(("attacks", index), f"{attack} needs the parameter '{parameter.name}'")
-        # A list of values is a sweep: one setting for each combination.
-        sweeps = {key: value if isinstance(value, list) else [value] for key, value in given.items()}
-        for key, values in sweeps.items():
-            if not values:
-                raise _Mistake(("attacks", index, key), "the list is empty")
-            for place, value in enumerate(values):
-                where = ("attacks", index, key, *((place,) if isinstance(given[key], list) else ()))
-                problem = known[key].problem(_number(value), in_study=True)
-                if problem:
-                    raise _Mistake(where, problem)
-        for combination in itertools.product(*sweeps.values()):
-            chosen = dict(zip(sweeps, combination, strict=True))
-            suffix = "".join(
-                f"-{key}{str(chosen[key]).replace(' ', '').replace('/', '_')}"
-                for key in sweeps
-                if isinstance(given[key], list)
-            )
-            base = entry.get("name") or attack + ("" if goal == "untargeted" else f"-{goal}{target_class or ''}")
-            parameters = {p.name: p.default for p in known.values() if not p.required}
-            parameters |= {key: _number(value) for key, value in chosen.items()}
-            if "seed" in known and "seed" not in given:
-                parameters["seed"] = derive_seed(content["seed"], "attack", attack)
-            setting = AttackSetting(base + suffix, attack, goal, target_class, parameters)
-            for earlier in settings:
-                if dataclasses.replace(earlier, name=setting.name) == setting:
-                    raise _Mistake(
-                        ("attacks", index),
-                        f"the setting '{setting.name}' repeats '{earlier.name}': same attack, goal and parameters",
-                    )
-                if earlier.name == setting.name:
-                    raise _Mistake(
-                        ("attacks", index),
-                        f"two settings are called '{setting.name}'; give this entry a name of its own",
-                    )
-            settings.append(setting)
+        goals = entry.get("goal", "untargeted")
+        for goal in goals if isinstance(goals, list) else [goals]:
+            for setting in _sweep(
+                content["seed"], index, entry, goal, several=isinstance(goals, list), dataset=dataset
+            ):
+                for earlier in settings:
+                    if dataclasses.replace(earlier, name=setting.name) == setting:
+                        raise _Mistake(
+                            ("attacks", index),
+                            f"the setting '{setting.name}' repeats '{earlier.name}': same attack, goal and parameters",
+                        )
+                    if earlier.name == setting.name:
+                        raise _Mistake(
+                            ("attacks", index),
+                            f"two settings are called '{setting.name}'; give this entry a name of its own",
+                        )
+                settings.append(setting)
     return tuple(settings)
+
+
+def _entries(attacks: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield each entry with its place; those of a preset one by one, with what the study adds or changes."""
+    for index, entry in enumerate(attacks):
+        if "preset" not in entry:
+            yield index, entry
+            continue
+        try:
+            preset = load_preset(entry["preset"])
+        except AdvatlasError as error:
+            raise _Mistake(("attacks", index, "preset"), str(error)) from None
+        chosen = [known for known in preset.attacks if entry.get("attack") in (None, known["attack"])]
+        if not chosen:
+            names = [known["attack"] for known in preset.attacks]
+            raise _Mistake(
+                ("attacks", index, "attack"), f"'{entry['attack']}' is not in {preset.name}: {one_of(names)}"
+            )
+        for known in chosen:
+            yield index, {**known, **{key: value for key, value in entry.items() if key != "preset"}}
+
+
+def _sweep(
+    seed: int, index: int, entry: dict[str, Any], goal_entry: Any, *, several: bool, dataset: Dataset
+) -> Iterator[AttackSetting]:
+    """Yield the settings of one entry and one goal: one for each combination of the listed values."""
+    attack = entry["attack"]
+    goal, target_class = _goal(goal_entry, index, dataset)
+    if (Untargeted if goal == "untargeted" else Targeted) not in ATTACKS[attack].goals:
+        others = "random, least_likely or {class: ...}" if goal == "untargeted" else "untargeted"
+        raise _Mistake(("attacks", index, "goal"), f"{attack} has no {goal} form; give it the goal {others}")
+    known = ATTACKS[attack].parameters
+    given = {key: value for key, value in entry.items() if key not in _RESERVED}
+    allowed = [*_RESERVED, *known]
+    for key in given:
+        if key not in known:
+            raise _Mistake(
+                ("attacks", index, key),
+                f"{attack} has no such parameter; allowed: {one_of(allowed)}{did_you_mean(key, allowed)}",
+            )
+    for parameter in known.values():
+        if parameter.required and parameter.name not in given:
+            raise _Mistake(("attacks", index), f"{attack} needs the parameter '{parameter.name}'")
+    sweeps = {key: value if isinstance(value, list) else [value] for key, value in given.items()}
+    for key, values in sweeps.items():
+        if not values:
+            raise _Mistake(("attacks", index, key), "the list is empty")
+        for place, value in enumerate(values):
+            where = ("attacks", index, key, *((place,) if isinstance(given[key], list) else ()))
+            problem = known[key].problem(_number(value), in_study=True)
+            if problem:
+                raise _Mistake(where, problem)
+    aim = "" if goal == "untargeted" else f"-{goal}{'' if target_class is None else target_class}"
+    base = entry["name"] + (aim if several else "") if "name" in entry else attack + aim
+    for combination in itertools.product(*sweeps.values()):
+        chosen = dict(zip(sweeps, combination, strict=True))
+        suffix = "".join(
+            f"-{key}{str(chosen[key]).replace(' ', '').replace('/', '_')}"
+            for key in sweeps
+            if isinstance(given[key], list)
+        )
+        parameters = {p.name: p.default for p in known.values() if not p.required}
+        parameters |= {key: _number(value) for key, value in chosen.items()}
+        if "seed" in known and "seed" not in given:
+            parameters["seed"] = derive_seed(seed, "attack", attack)
+        yield AttackSetting(base + suffix, attack, goal, target_class, parameters)
 
 
 def _goal(goal: Any, index: int, dataset: Dataset) -> tuple[str, int | None]:

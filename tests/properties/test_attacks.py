@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from advatlas.attacks import ATTACKS, Targeted, Untargeted, fgsm, i_fgsm, one_pixel
-from advatlas.attacks.goal import Goal
 from advatlas.attacks.attack import run_attack
+from advatlas.attacks.goal import Goal
 from advatlas.attacks.result import AttackResult
 from advatlas.errors import AdvatlasError
 from tests.conftest import classifier_of, small_network

@@ -185,7 +185,9 @@ def test_saturated_pixels_move_far(name):
 @pytest.mark.parametrize("name", ["carlini_wagner", "ead", "deepfool", "fmn"])
 def test_an_image_that_is_wrong_already_comes_back_as_it_is(name, lenet, correct_digits):
     images, labels = (part[:4] for part in correct_digits)
-    result = ATTACKS[name](lenet, images, Untargeted((labels + 1) % 10), **({"steps": 50} if name != "deepfool" else {}))
+    result = ATTACKS[name](
+        lenet, images, Untargeted((labels + 1) % 10), **({"steps": 50} if name != "deepfool" else {})
+    )
     assert result.success.all()
     assert distances(result.images, images, "linf").max() < 1e-6
 

@@ -59,14 +59,40 @@ def test_a_good_study(tmp_path):
         "i_fgsm-least_likely",
         "one_pixel-class3",
     ]
-    assert study.settings[1].parameters == {"epsilon": 8 / 255}
-    assert study.settings[2].parameters == {"epsilon": 0.1, "steps": 10, "step_size": None}
+    assert study.settings[1].parameters == {"epsilon": 8 / 255, "loss": "cross_entropy"}
+    assert study.settings[2].parameters == {"epsilon": 0.1, "steps": 10, "step_size": None, "loss": "cross_entropy"}
     assert study.settings[3].parameters["population"] == 400
     assert study.settings[3].parameters["seed"] > 0
     assert study.models[2].gaussian_std == 0.05
     assert study.model("lenet_msra").training.epochs == 2
     assert study.top_k == 5
     assert "transfer-one_pixel" in study.figure_names()
+
+
+def test_goals_and_presets_are_sweeps(tmp_path):
+    attacks = [
+        {"attack": "i_fgsm", "epsilon": 0.1, "goal": ["untargeted", "random", {"class": 0}], "name": "mine"},
+        {"preset": "su2018-code", "attack": "fgsm", "epsilon": 0.2},
+        {"preset": "campbell2024", "name": "campbell"},
+    ]
+    with pytest.raises(AdvatlasError, match="two settings are called 'campbell'"):
+        opened(tmp_path, changed(["attacks"], attacks))
+    study = opened(tmp_path, changed(["attacks"], [*attacks[:2], {"preset": "campbell2024"}]))
+    assert [s.name for s in study.settings] == [
+        "mine",
+        "mine-random",
+        "mine-class0",
+        "fgsm",
+        "fgsm-random",
+        "fgsm-least_likely",
+        "mi_fgsm-epsilon8_255",
+        "mi_fgsm-epsilon0.3",
+        "deepfool",
+        "carlini_wagner",
+        "pixel_swap",
+    ]
+    assert study.setting("fgsm-random").parameters == {"epsilon": 0.2, "loss": "logit"}
+    assert study.setting("mi_fgsm-epsilon0.3").parameters["stop_at_success"] is True
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda p: p.stem)
@@ -184,7 +210,7 @@ MISTAKES = [
     (changed(["selection", "n"], 201), "selection.n: 201 is more than the 200 test images"),
     (changed(["selection"], {"images": "one_per_class", "n": 50}), "selection.n: one_per_class on mnist_sample means n = 10"),
     # attacks
-    (changed(["attacks", 0, "attack"], "fgms"), r"attacks\[0\].attack: unknown attack 'fgms'; known: fgsm, .*did you mean 'fgsm'"),
+    (changed(["attacks", 0, "attack"], "fgms"), r"attacks\[0\].attack: unknown attack 'fgms'; known: apgd, .*did you mean 'fgsm'"),
     (changed(["attacks", 0, "epsilom"], 0.1), r"attacks\[0\].epsilom: fgsm has no such parameter; allowed: .*did you mean 'epsilon'"),
     (changed(["attacks", 0, "steps"], 10), r"attacks\[0\].steps: fgsm has no such parameter"),
     (changed(["attacks", 0, "epsilon"], ...), r"attacks\[0\]: fgsm needs the parameter 'epsilon'"),
@@ -203,6 +229,14 @@ MISTAKES = [
         changed(["attacks"], [{"attack": "fgsm", "epsilon": e, "name": "x"} for e in (0.1, 0.2)]),
         r"attacks\[1\]: two settings are called 'x'",
     ),
+    (changed(["attacks", 0], {"attack": "dgsm", "epsilon": 0.1}), r"attacks\[0\].goal: dgsm has no untargeted form"),
+    (changed(["attacks", 0], {"preset": "su2019"}), r"attacks\[0\].preset: unknown preset 'su2019'; known: .*did you mean 'su2018"),
+    (changed(["attacks", 0], {"preset": "su2018-code", "attack": "pgd"}), r"attacks\[0\].attack: 'pgd' is not in su2018_code"),
+    (changed(["attacks", 0], {"preset": "campbell2024", "alpha": 1}), r"attacks\[0\].alpha: mi_fgsm has no such parameter"),
+    (changed(["attacks", 0, "goal"], ["random", "randon"]), r"attacks\[0\].goal: unknown goal 'randon'"),
+    (changed(["attacks", 0, "goal"], []), r"attacks\[0\].goal: the list is empty"),
+    (changed(["attacks", 0], {"epsilon": 0.1}), r"attacks\[0\]"),
+    (changed(["attacks", 0], {"attack": "mi_fgsm", "epsilon": 0.1, "stop_at_success": 1}), "1 is neither true nor false"),
     (changed(["attacks", 1, "steps"], 0), r"attacks\[1\].steps: 0 is outside at least 1"),
     (changed(["attacks", 1, "steps"], 2.5), r"attacks\[1\].steps: 2.5 is not a whole number"),
     (changed(["attacks", 1, "goal"], "leastlikely"), r"attacks\[1\].goal: unknown goal 'leastlikely'.*did you mean 'least_likely'"),

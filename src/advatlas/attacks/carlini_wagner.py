@@ -58,7 +58,9 @@ def carlini_wagner(
     best = Best.before(images)
     passes = torch.zeros(len(images), dtype=torch.int64, device=images.device)
     active = torch.arange(len(images), device=images.device)
-    search = ConstantSearch.start(images, initial_const, steps, search_steps, patience=1 if abort_early else None, recent=True)
+    search = ConstantSearch.start(
+        images, initial_const, steps, search_steps, patience=1 if abort_early else None, recent=True
+    )
     variable, mean, square = origin, torch.zeros_like(origin), torch.zeros_like(origin)
     clean = images
     while len(active):

@@ -56,7 +56,9 @@ def ead(
     forward = torch.zeros(len(images), dtype=torch.int64, device=images.device)
     backward = torch.zeros_like(forward)
     active = torch.arange(len(images), device=images.device)
-    search = ConstantSearch.start(images, initial_const, steps, search_steps, patience=2 if abort_early else None, recent=False)
+    search = ConstantSearch.start(
+        images, initial_const, steps, search_steps, patience=2 if abort_early else None, recent=False
+    )
     clean = iterate = extrapolated = images
     gap = torch.full((len(images),), torch.inf, device=images.device)
 
