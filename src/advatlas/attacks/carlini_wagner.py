@@ -58,13 +58,13 @@ def carlini_wagner(
     best = Best.before(images)
     passes = torch.zeros(len(images), dtype=torch.int64, device=images.device)
     active = torch.arange(len(images), device=images.device)
-    search = ConstantSearch.start(
-        images, initial_const, steps, search_steps, patience=1 if abort_early else None, recent=True
-    )
+    interval = review_interval(steps, shortest=10)
+    patience = 1 if abort_early else None
+    search = ConstantSearch.start(images, initial_const, steps, search_steps, patience, tolerance=0.0, recent=True)
     variable, mean, square = origin, torch.zeros_like(origin), torch.zeros_like(origin)
     clean = images
     while len(active):
-        for _ in range(review_interval(steps)):
+        for _ in range(interval):
             tanh = variable.tanh()
             adversarial = ((tanh / REACH + 1) / 2).clamp(0, 1)
             gradient, logits = gradient_and_logits(classifier, adversarial, goal, "margin")
@@ -81,7 +81,7 @@ def carlini_wagner(
             taken = search.taken.view(-1, 1, 1, 1)
             step = (mean / (1 - BETA1**taken)) / ((square / (1 - BETA2**taken)).sqrt() + TINY)
             variable = (variable - learning_rate * step).clamp(-LIMIT, LIMIT)
-        passes[active] += review_interval(steps)
+        passes[active] += interval
         ended = search.review()
         if bool(ended.any()):
             again = origin[active]

@@ -19,9 +19,15 @@ STALL = 1e-3
 LARGEST = 1e10
 
 
-def review_interval(steps: int) -> int:
-    """Return how many optimiser steps lie between two reviews: a fortieth of a run, but at least ten."""
-    return max(min(10, steps), steps // 40)
+def review_interval(steps: int, shortest: int) -> int:
+    """Return how many optimiser steps lie between two reviews: a fortieth of a run or more, ``shortest`` or more.
+
+    It divides the steps of a run, so that none takes more.
+    """
+    reviews = max(1, min(40, steps // shortest))
+    while steps % reviews:
+        reviews -= 1
+    return steps // reviews
 
 
 @dataclass
@@ -48,16 +54,27 @@ class ConstantSearch:
     steps: int
     search_steps: int
     patience: int | None
+    tolerance: float
     recent: bool
 
     @classmethod
     def start(
-        cls, images: Tensor, initial_const: float, steps: int, search_steps: int, patience: int | None, recent: bool
+        cls,
+        images: Tensor,
+        initial_const: float,
+        steps: int,
+        search_steps: int,
+        patience: int | None,
+        tolerance: float,
+        recent: bool,
     ) -> ConstantSearch:
         """Return the search before its first step.
 
         Args:
-            patience: reviews in a row without progress that end a run; None: a run takes all its steps.
+            patience: reviews in a row without progress that end a run that has reached the goal; one ends a run that has
+                not. None: every run takes all its steps, and every image all its runs.
+            tolerance: end an image's search once the smallest constant that succeeded and the largest that failed are
+                nearer than this share of the former.
             recent: count only successes since the last review. A run that starts from an adversarial reaches the goal at
                 once, whatever its constant.
         """
@@ -80,6 +97,7 @@ class ConstantSearch:
             steps=steps,
             search_steps=search_steps,
             patience=patience,
+            tolerance=tolerance,
             recent=recent,
         )
 
@@ -95,8 +113,11 @@ class ConstantSearch:
         self.found = self.found | reached
         self.taken = self.taken + 1
 
-    def review(self) -> Tensor:
+    def review(self, stuck: Tensor | None = None) -> Tensor:
         """End the runs that have stalled or taken all their steps, choose their next constants; return which ended.
+
+        Args:
+            stuck: bool, N: runs known not to move any more.
 
         After a success the constant is halved towards the largest that failed; after a failure it goes up halfway to the
         smallest that succeeded, or ten-fold while none has.
@@ -106,7 +127,8 @@ class ConstantSearch:
         self.idle = torch.where(progress, 0, self.idle + 1)
         self.previous = torch.where(progress, self.lowest, self.previous)
         if self.patience is not None:
-            ended = ended | (self.idle >= self.patience)
+            ended = ended | (self.idle >= torch.where(self.found, self.patience, 1))
+            ended = ended if stuck is None else ended | stuck
         self.upper = torch.where(ended & self.found, torch.minimum(self.upper, self.const), self.upper)
         self.lower = torch.where(ended & ~self.found, torch.maximum(self.lower, self.const), self.lower)
         following = torch.where(self.upper.isfinite(), (self.lower + self.upper) / 2, self.const * 10)
@@ -118,6 +140,8 @@ class ConstantSearch:
         self.previous = self.previous.masked_fill(ended, torch.inf)
         self.lowest = self.lowest.masked_fill(ended, torch.inf)
         self.over = ended & ((self.runs >= self.search_steps) | (self.const > LARGEST))
+        if self.patience is not None:
+            self.over |= ended & (self.upper - self.lower < self.tolerance * self.upper)
         return ended
 
 
