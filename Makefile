@@ -22,6 +22,7 @@ lint: .venv/installed-dev
 	$(BIN)/python tests/snakemake_lint.py
 
 benchmarks: .venv/installed-dev
+	$(BIN)/python -m benchmarks.attacks
 	$(BIN)/python benchmarks/one_pixel.py
 
 .venv/installed: requirements.txt pyproject.toml

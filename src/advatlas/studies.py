@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from advatlas.attacks import ATTACKS, Targeted, Untargeted
-from advatlas.attacks.presets import load_preset
+from advatlas.attacks import ATTACKS
+from advatlas.attacks.goal import Targeted, Untargeted
+from advatlas.attacks.presets.preset import load_preset
 from advatlas.data import DATASETS
 from advatlas.data.dataset import Dataset
 from advatlas.data.sources import check_available

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from advatlas.attacks import ATTACKS
-from advatlas.attacks.presets import FOLDER, PRESETS, load_preset
+from advatlas.attacks.presets.preset import FOLDER, PRESETS, load_preset
 from advatlas.errors import AdvatlasError
 from advatlas.metrics.clever import CODE, PAPER, Sampling
 from advatlas.studies import _number
