@@ -187,7 +187,7 @@ def cases() -> list[Case]:
         ),
     ]
     for steps in (100, 1000):
-        few = {"lenet": 64, "mobilenet_v2": 8 if steps == 100 else 2}
+        few = {"lenet": 64, "mobilenet_v2": 3 if steps == 100 else 1}
         search = {"binary_search_steps": 9, "initial_const": 0.01}
         for targeted in (False, True):
             suffix = f"_9x{steps}" + ("_targeted" if targeted else "")
@@ -307,8 +307,11 @@ def compare(case: Case, network: str, model: nn.Module, images: Tensor, labels: 
     runs = {"advatlas": case.ours, **case.rivals}
     rows: dict[str, dict[str, Any]] = {}
     times: dict[str, list[float]] = {who: [] for who in runs}
-    for _ in range(case.repeats):
-        for who, run in runs.items():
+    ATTACKS["fgsm"](model, x, goal, epsilon=0.1)  # the first pass of a process is slow
+    order = list(runs)
+    for repeat in range(case.repeats):
+        for who in order[repeat % len(order) :] + order[: repeat % len(order)]:
+            run = runs[who]
             counted = Counted(model).eval()
             torch.manual_seed(0)
             np.random.seed(0)
@@ -366,25 +369,36 @@ def quality(model: nn.Module, x: Tensor, adversarial: Tensor, goal: Goal, norm: 
 
 def clever(network: str, model: nn.Module, images: Tensor, labels: Tensor) -> list[dict[str, Any]]:
     """CLEVER against ART: seconds for one image and target at equal samples; ours gives three norms, ART's one."""
+    rows = []
+    for targets_each in (1, 9) if network == "lenet" else (1, 2):
+        rows += clever_case(network, model, images, labels, targets_each)
+    return rows
+
+
+def clever_case(
+    network: str, model: nn.Module, images: Tensor, labels: Tensor, targets_each: int
+) -> list[dict[str, Any]]:
+    """CLEVER for some targets of each of two images; seconds are for one image and target."""
     blocks, size = (20, 128) if network == "lenet" else (5, 64)
     x, y = images[:2], labels[:2]
     with torch.no_grad():
         classes = model(x[:1]).shape[1]
-    targets = ((y + classes // 3) % classes).unsqueeze(1)
+    targets = (y.unsqueeze(1) + 1 + torch.arange(targets_each, device=y.device)) % classes
+    units = len(x) * targets_each
     sampling = Sampling(blocks=blocks, block_size=size, radius=1.0)
     counted = Counted(model).eval()
     synchronise()
     started = time.perf_counter()
     scores = clever_scores(collect_maxima(counted, x, y, targets, sampling))
     synchronise()
-    base = {"network": network, "case": f"clever_{blocks}x{size}", "images": len(x)}
+    base = {"network": network, "case": f"clever_{blocks}x{size}_{targets_each}", "images": len(x)}
     rows = [
         {
             **base,
             "who": "advatlas",
-            "seconds": (time.perf_counter() - started) / len(x),
-            "forwards": counted.forwards / len(x),
-            "differentiable": counted.differentiable / len(x),
+            "seconds": (time.perf_counter() - started) / units,
+            "forwards": counted.forwards / units,
+            "differentiable": counted.differentiable / units,
             "score_l2": float(scores[scores.norm == "l2"]["score"].mean()),
         }
     ]
@@ -399,17 +413,18 @@ def clever(network: str, model: nn.Module, images: Tensor, labels: Tensor) -> li
                 metrics.clever_t(
                     classifier, image.cpu().numpy(), int(target), blocks, size, 1.0, norm=norm, pool_factor=10
                 )
-                for image, target in zip(x, targets[:, 0], strict=True)
+                for image, wanted in zip(x, targets, strict=True)
+                for target in wanted
                 for norm in norms
             ]
-            seconds = (time.perf_counter() - started) / len(x)
+            seconds = (time.perf_counter() - started) / units
             rows.append(
                 {
                     **base,
                     "who": f"ART, {'L2' if len(norms) == 1 else 'three norms'}",
                     "seconds": seconds,
-                    "forwards": counted.forwards / len(x),
-                    "differentiable": counted.differentiable / len(x),
+                    "forwards": counted.forwards / units,
+                    "differentiable": counted.differentiable / units,
                     "score_l2": float(np.mean(values[:: len(norms)] if len(norms) == 1 else values[1 :: len(norms)])),
                     "times_slower": seconds / rows[0]["seconds"],
                 }

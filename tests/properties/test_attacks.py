@@ -184,14 +184,46 @@ def test_shifting_all_logits_changes_nothing(name, parameters):
     assert (plain.images - shifted.images).abs().max() < 1e-6
 
 
-@pytest.mark.parametrize("name", ["fgsm", "i_fgsm"])
-def test_the_sign_attacks_do_not_feel_the_scale_of_the_loss(name):
-    model = classifier_of(small_network())
-    images, labels = batch()
-    doubled = classifier_of(nn.Sequential(small_network(), nn.Identity()))
-    plain = ATTACKS[name](model, images, Untargeted(labels), epsilon=0.1)
-    again = ATTACKS[name](doubled, images, Untargeted(labels), epsilon=0.1)
-    assert torch.equal(plain.images, again.images)
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        *(
+            (name, {"epsilon": 0.1, "loss": loss})
+            for name in ("fgsm", "i_fgsm", "pgd")
+            for loss in ("margin", "logit", "dlr")
+        ),
+        ("dgsm", {"epsilon": 0.1}),
+        ("apgd", {"epsilon": 0.1, "steps": 10}),
+        ("deepfool", {"steps": 5}),
+        ("square", {"epsilon": 0.1, "queries": 20}),
+        ("pixel_swap", {"max_swaps": 20}),
+    ],
+)
+def test_multiplying_all_logits_changes_nothing(name, parameters):
+    """By a power of two, which is exact in floating point."""
+
+    class Times(nn.Module):
+        def __init__(self, factor: float) -> None:
+            super().__init__()
+            self.inner, self.factor = small_network(), factor
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.inner(x) * self.factor
+
+    images, _ = batch()
+    labels = classifier_of(Times(1.0))(images).argmax(1)
+    plain, scaled = (
+        ATTACKS[name](classifier_of(Times(f)), images, a_goal(name, labels), **parameters) for f in (1.0, 8.0)
+    )
+    assert (plain.images - scaled.images).abs().max() < 1e-6
+
+
+@pytest.mark.parametrize(("name", "parameters"), [c for c in METHODS if "seed" in ATTACKS[c[0]].parameters])
+def test_another_seed_is_another_result(model, name, parameters):
+    images, _ = batch()
+    labels = model(images).argmax(1)
+    one, two = (ATTACKS[name](model, images, a_goal(name, labels), **parameters, seed=s).images for s in (1, 2))
+    assert not torch.equal(one, two)
 
 
 @each_budget

@@ -67,6 +67,8 @@ def carlini_wagner(
         for _ in range(interval):
             tanh = variable.tanh()
             adversarial = ((tanh / REACH + 1) / 2).clamp(0, 1)
+            # There and back through tanh a pixel that has not moved is not the same to the last place.
+            adversarial = torch.where((adversarial - clean).abs() < 1e-6, clean, adversarial)
             gradient, logits = gradient_and_logits(classifier, adversarial, goal, "margin")
             margin, offset = goal.margin(logits).float(), adversarial - clean
             distance = offset.square().sum((1, 2, 3))

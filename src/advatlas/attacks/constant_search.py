@@ -166,10 +166,10 @@ class Best:
 
     def offer(self, index: Tensor, images: Tensor, distance: Tensor, margin: Tensor, reached: Tensor) -> None:
         """Keep those candidates, for the images ``index``, that are better than what is there."""
-        nearer = reached & (distance < self.distance[index])
-        closer = ~reached & self.distance[index].isinf() & (margin > self.margin[index])
-        kept = nearer | closer
-        chosen = index[kept]
-        self.images[chosen] = images[kept]
-        self.distance[chosen] = torch.where(reached[kept], distance[kept], torch.inf)
-        self.margin[chosen] = margin[kept]
+        # Written so that a GPU need not wait for the host to know how many are kept.
+        least, largest = self.distance[index], self.margin[index]
+        nearer = reached & (distance < least)
+        kept = nearer | (~reached & least.isinf() & (margin > largest))
+        self.images[index] = torch.where(kept.view(-1, 1, 1, 1), images, self.images[index])
+        self.distance[index] = torch.where(nearer, distance, least)
+        self.margin[index] = torch.where(kept, margin, largest)

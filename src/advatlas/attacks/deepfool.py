@@ -63,7 +63,7 @@ def deepfool(
         goal, start, offset = goal.select(going), start[going], offset[going] + move
         point = (start + (1 + overshoot) * offset).clamp(0, 1)
         tick(1 - len(active) / count * (1 - step / steps))
-    return Attempt(best, taken, torch.minimum(taken + 1, torch.tensor(steps + 1)), backward)
+    return Attempt(best, taken, taken + 1, backward)
 
 
 def _to_the_nearest_boundary(
