@@ -75,7 +75,7 @@ class Case:
     images: dict[str, int] = field(default_factory=lambda: {"lenet": 64, "mobilenet_v2": 16})
     repeats: int = 1
     targeted: bool = False
-    looks: tuple[str, ...] = ("advatlas", "foolbox")
+    looks: tuple[str, ...] = ("advatlas", "foolbox", "foolbox, no abort")
 
 
 def ours(name: str, **parameters: Any) -> Run:
@@ -194,6 +194,10 @@ def cases() -> list[Case]:
             rivals = {
                 "foolbox": foolbox("L2CarliniWagnerAttack", steps=steps, stepsize=0.01, **search),
                 "adv-lib": adv_lib("carlini_wagner_l2", max_iterations=steps, learning_rate=0.01, **search),
+                # Their early abort looks at the whole batch's loss, and can end a run before it has begun.
+                "adv-lib, no abort": adv_lib(
+                    "carlini_wagner_l2", max_iterations=steps, learning_rate=0.01, abort_early=False, **search
+                ),
             }
             if steps == 100:
                 rivals["torchattacks"] = torchattacks("CW", c=1, steps=900, lr=0.01)
@@ -214,6 +218,15 @@ def cases() -> list[Case]:
                     initial_stepsize=0.01,
                     regularization=1e-3,
                     decision_rule="L1",
+                    **search,
+                ),
+                "foolbox, no abort": foolbox(
+                    "EADAttack",
+                    steps=steps,
+                    initial_stepsize=0.01,
+                    regularization=1e-3,
+                    decision_rule="L1",
+                    abort_early=False,
                     **search,
                 ),
                 "torchattacks": torchattacks(
@@ -491,8 +504,12 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=["lenet", "mobilenet_v2"], choices=["lenet", "mobilenet_v2"])
     parser.add_argument("--only", nargs="+", help="names of cases")
     parser.add_argument("--again", action="store_true", help="run cases whose results are there already")
+    parser.add_argument("--table", action="store_true", help="print the kept results as Markdown and run nothing")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
+    if arguments.table:
+        print(table(json.loads(RESULTS.read_text())["rows"]))
+        return
 
     machine = {
         "device": torch.cuda.get_device_name() if arguments.device == "cuda" else platform.processor() or "CPU",

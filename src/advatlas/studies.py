@@ -376,6 +376,8 @@ def _sweep(
             problem = known[key].problem(_number(value), in_study=True)
             if problem:
                 raise _Mistake(where, problem)
+    if goal == "untargeted" and "directed" in sweeps.get("loss", []):
+        raise _Mistake(("attacks", index, "loss"), "'directed' needs a target class; give the entry a targeted goal")
     aim = "" if goal == "untargeted" else f"-{goal}{'' if target_class is None else target_class}"
     base = entry["name"] + (aim if several else "") if "name" in entry else attack + aim
     for combination in itertools.product(*sweeps.values()):

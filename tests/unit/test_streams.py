@@ -56,3 +56,14 @@ def test_normal_and_integers(images):
     integers = streams.integers(7, 1000)
     assert set(integers.unique().tolist()) == set(range(7))
     assert stats.chisquare(torch.bincount(integers.flatten()).numpy()).pvalue > 1e-3
+
+
+def test_chapters_of_a_stream_do_not_overlap():
+    images = torch.rand(3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    streams = Streams.of(images, 7)
+    chapters = [streams.at(k).uniform(50) for k in range(4)]
+    for k, chapter in enumerate(chapters):
+        assert torch.equal(chapter, Streams.of(images, 7).at(k).uniform(50))
+        assert torch.equal(chapter[1:2], Streams.of(images[1:2], 7).at(k).uniform(50))
+    values = torch.cat([streams.uniform(50), *chapters], 1)
+    assert all(len(row.unique()) > 248 for row in values)

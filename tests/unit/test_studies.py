@@ -230,6 +230,7 @@ MISTAKES = [
         r"attacks\[1\]: two settings are called 'x'",
     ),
     (changed(["attacks", 0], {"attack": "dgsm", "epsilon": 0.1}), r"attacks\[0\].goal: dgsm has no untargeted form"),
+    (changed(["attacks", 0], {"attack": "fgsm", "epsilon": 0.1, "loss": "directed"}), r"attacks\[0\].loss: 'directed' needs a target class"),
     (changed(["attacks", 0], {"preset": "su2019"}), r"attacks\[0\].preset: unknown preset 'su2019'; known: .*did you mean 'su2018"),
     (changed(["attacks", 0], {"preset": "su2018-code", "attack": "pgd"}), r"attacks\[0\].attack: 'pgd' is not in su2018_code"),
     (changed(["attacks", 0], {"preset": "campbell2024", "alpha": 1}), r"attacks\[0\].alpha: mi_fgsm has no such parameter"),
