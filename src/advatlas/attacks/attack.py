@@ -250,6 +250,15 @@ def linf_box(images: Tensor, epsilon: float | Tensor) -> tuple[Tensor, Tensor]:
     return (images - epsilon).clamp(min=0), (images + epsilon).clamp(max=1)
 
 
+def default_forward_batch(images: Tensor) -> int:
+    """Return how many images a black-box attack shows the classifier at once.
+
+    On a CPU as many as its cache likes: 128 small ones, 16 of 3 x 224 x 224; on a GPU enough to keep it busy.
+    """
+    values = images[0].numel()
+    return max(64, min(4096, 2**28 // values)) if images.is_cuda else max(16, min(128, 2_500_000 // values))
+
+
 def _report(progress: Progress, start: int, size: int, fraction: float) -> None:
     progress.at(start + min(fraction, 0.99) * size)
 

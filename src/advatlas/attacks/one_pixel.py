@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from advatlas.attacks.attack import Attempt, attack, tick
+from advatlas.attacks.attack import Attempt, attack, default_forward_batch, tick
 from advatlas.attacks.goal import Goal
 from advatlas.attacks.parameters import Count, Population, Seed, Weight
 from advatlas.attacks.streams import Streams
@@ -44,14 +44,14 @@ def one_pixel(
         differential_weight: F in ``r1 + F (r2 - r3)`` (the paper: 0.5).
         strategy: ``best1`` mutates the best candidate, as torchattacks does, and finds more; ``rand1`` a random one, as the
             paper does.
-        forward_batch: candidates in one forward pass; by default 128 on a CPU (as many as its cache likes) and 4,096 on a
-            GPU. The result does not depend on it.
+        forward_batch: candidates in one forward pass; what suits device and image size when not given. The result does
+            not depend on it.
         seed: decides the random streams, together with each image's pixels.
 
     Costs up to ``population * (generations + 1)`` forward passes an image. bendaya2020 section 2.1.
     """
     count, channels = images.shape[:2]
-    forward_batch = forward_batch or (4096 if images.is_cuda else 128)
+    forward_batch = forward_batch or default_forward_batch(images)
     streams = Streams.of(images, seed)
     iterations = torch.zeros(count, dtype=torch.int64, device=images.device)
     queries = torch.full_like(iterations, population)
