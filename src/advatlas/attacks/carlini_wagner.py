@@ -59,8 +59,8 @@ def carlini_wagner(
     passes = torch.zeros(len(images), dtype=torch.int64, device=images.device)
     active = torch.arange(len(images), device=images.device)
     interval = review_interval(steps, shortest=10)
-    patience = 1 if abort_early else None
-    search = ConstantSearch.start(images, initial_const, steps, search_steps, patience, tolerance=0.0, recent=True)
+    skip = 1.0 if abort_early else 0.0
+    search = ConstantSearch.start(images, initial_const, steps, search_steps, skip, tolerance=0.0, recent=True)
     variable, mean, square = origin, torch.zeros_like(origin), torch.zeros_like(origin)
     clean = images
     while len(active):

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# A review sees no progress where the lowest loss has fallen by less than this share since the last progress.
+# A run makes no progress where its lowest loss has fallen by less than this share since the last review.
 STALL = 1e-3
 # Ten-fold growth of the constant ends here, as in Carlini & Wagner's code.
 LARGEST = 1e10
@@ -36,7 +36,7 @@ class ConstantSearch:
 
     Attributes:
         const: float32, the constant in use.
-        taken: int64, optimiser steps of the current run.
+        taken: int64, optimiser steps of the current run, those it left out included.
         found: bool, whether the current run has reached the goal: since its start, or since the last review.
         over: bool, whether an image's search is over.
     """
@@ -49,11 +49,10 @@ class ConstantSearch:
     found: Tensor
     lowest: Tensor
     previous: Tensor
-    idle: Tensor
     over: Tensor
     steps: int
     search_steps: int
-    patience: int | None
+    skip: float
     tolerance: float
     recent: bool
 
@@ -64,15 +63,16 @@ class ConstantSearch:
         initial_const: float,
         steps: int,
         search_steps: int,
-        patience: int | None,
+        skip: float,
         tolerance: float,
         recent: bool,
     ) -> ConstantSearch:
         """Return the search before its first step.
 
         Args:
-            patience: reviews in a row without progress that end a run that has reached the goal; one ends a run that has
-                not. None: every run takes all its steps, and every image all its runs.
+            skip: share of the steps left that a run without progress leaves out; 1 ends it at once, less than 1 goes on
+                with the shorter steps of a schedule that falls. 0: every run takes all its steps, and every image all
+                its runs.
             tolerance: end an image's search once the smallest constant that succeeded and the largest that failed are
                 nearer than this share of the former.
             recent: count only successes since the last review. A run that starts from an adversarial reaches the goal at
@@ -92,11 +92,10 @@ class ConstantSearch:
             found=full(False),
             lowest=infinite,
             previous=infinite,
-            idle=full(0),
             over=full(False),
             steps=steps,
             search_steps=search_steps,
-            patience=patience,
+            skip=skip,
             tolerance=tolerance,
             recent=recent,
         )
@@ -114,7 +113,7 @@ class ConstantSearch:
         self.taken = self.taken + 1
 
     def review(self, stuck: Tensor | None = None) -> Tensor:
-        """End the runs that have stalled or taken all their steps, choose their next constants; return which ended.
+        """End the runs that have come to their last step, choose their next constants; return which ended.
 
         Args:
             stuck: bool, N: runs known not to move any more.
@@ -123,12 +122,15 @@ class ConstantSearch:
         smallest that succeeded, or ten-fold while none has.
         """
         ended = self.taken >= self.steps
-        progress = self.lowest < self.previous * (1 - STALL)
-        self.idle = torch.where(progress, 0, self.idle + 1)
-        self.previous = torch.where(progress, self.lowest, self.previous)
-        if self.patience is not None:
-            ended = ended | (self.idle >= torch.where(self.found, self.patience, 1))
+        if self.skip:
+            idle = ~(self.lowest < self.previous * (1 - STALL))
+            left = ((self.steps - self.taken) * (1 - self.skip)).long()
+            self.taken = torch.where(idle, self.steps - left, self.taken)
+            ended = self.taken >= self.steps - self.steps // 100
             ended = ended if stuck is None else ended | stuck
+            # What a run reached with longer steps says nothing of its progress with shorter ones.
+            self.previous = torch.where(idle, torch.inf, self.lowest)
+            self.lowest = self.lowest.masked_fill(idle, torch.inf)
         self.upper = torch.where(ended & self.found, torch.minimum(self.upper, self.const), self.upper)
         self.lower = torch.where(ended & ~self.found, torch.maximum(self.lower, self.const), self.lower)
         following = torch.where(self.upper.isfinite(), (self.lower + self.upper) / 2, self.const * 10)
@@ -136,11 +138,10 @@ class ConstantSearch:
         self.runs = self.runs + ended
         self.taken = self.taken.masked_fill(ended, 0)
         self.found = torch.zeros_like(self.found) if self.recent else self.found & ~ended
-        self.idle = self.idle.masked_fill(ended, 0)
         self.previous = self.previous.masked_fill(ended, torch.inf)
         self.lowest = self.lowest.masked_fill(ended, torch.inf)
         self.over = ended & ((self.runs >= self.search_steps) | (self.const > LARGEST))
-        if self.patience is not None:
+        if self.skip:
             self.over |= ended & (self.upper - self.lower < self.tolerance * self.upper)
         return ended
 
