@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from advatlas.attacks.attack import Attempt, attack, gradient_and_logits, linf_box, tick
-from advatlas.attacks.balls import l2_norms, project_l2, unit_l2
+from advatlas.attacks.attack import Attempt, attack, gradient_and_logits, tick
+from advatlas.attacks.balls import Ball, unit_l2
 from advatlas.attacks.goal import Goal
 from advatlas.attacks.losses import LOSSES, LossName
 from advatlas.attacks.parameters import Count, Radius, Seed, Steps
@@ -61,10 +61,9 @@ def apgd(
     active = torch.arange(count, device=images.device)
     for restart in range(restarts):
         part = images[active]
-        budget = epsilon[active] if isinstance(epsilon, Tensor) else torch.full((len(part),), float(epsilon))
-        ball = _Ball(part, budget.to(part), norm)
+        ball = Ball(part, epsilon[active] if isinstance(epsilon, Tensor) else epsilon, norm)
         run = _Run(classifier, ball, goal.select(active), loss, steps, stop_at_success)
-        found = run.ascend(ball.random(streams.select(active).at(restart)))
+        found = run.ascend(_on_the_surface(ball, streams.select(active).at(restart)))
         passes[active] += run.passes
         better = found | (run.shown_loss > highest[active])
         result[active[better]] = run.shown[better]
@@ -76,41 +75,22 @@ def apgd(
     return Attempt(result, passes, passes, passes)
 
 
-class _Ball:
-    """The points within the budget of each image and within [0, 1]."""
-
-    def __init__(self, images: Tensor, epsilon: Tensor, norm: str) -> None:
-        self.images, self.epsilon, self.norm = images, epsilon, norm
-        self.radius = epsilon.view(-1, 1, 1, 1)
-        self.low, self.high = linf_box(images, self.radius)
-
-    def select(self, index: Tensor) -> _Ball:
-        return _Ball(self.images[index], self.epsilon[index], self.norm)
-
-    def project(self, points: Tensor) -> Tensor:
-        if self.norm == "linf":
-            return torch.clamp(points, self.low, self.high)
-        return (self.images + project_l2(points - self.images, self.radius)).clamp(0, 1)
-
-    def direction(self, gradient: Tensor) -> Tensor:
-        return gradient.sign() if self.norm == "linf" else unit_l2(gradient)
-
-    def random(self, streams: Streams) -> Tensor:
-        shape = self.images.shape[1:]
-        if self.norm == "linf":
-            offset = 2 * streams.uniform(*shape) - 1
-            offset = offset / offset.abs().amax((1, 2, 3), keepdim=True)
-        else:
-            offset = streams.normal(*shape)
-            offset = offset / l2_norms(offset)
-        return self.project(self.images + self.radius * offset)
+def _on_the_surface(ball: Ball, streams: Streams) -> Tensor:
+    """Return a random point of each ball's surface, clipped to [0, 1]."""
+    shape = ball.images.shape[1:]
+    if ball.norm == "linf":
+        offset = 2 * streams.uniform(*shape) - 1
+        offset = offset / offset.abs().amax((1, 2, 3), keepdim=True)
+    else:
+        offset = unit_l2(streams.normal(*shape))
+    return ball.project(ball.images + ball.radius * offset)
 
 
 class _Run:
     """One restart on a batch: Algorithm 1, with a step size for each image."""
 
     def __init__(
-        self, classifier: nn.Module, ball: _Ball, goal: Goal, loss: str, steps: int, stop_at_success: bool
+        self, classifier: nn.Module, ball: Ball, goal: Goal, loss: str, steps: int, stop_at_success: bool
     ) -> None:
         count = len(ball.images)
         device = ball.images.device

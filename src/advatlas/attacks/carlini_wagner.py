@@ -54,7 +54,7 @@ def carlini_wagner(
     the goal with the confidence asked for, or, where none did, the one with the largest margin.
     su2018 section 3.2, Eq. 5; Carlini & Wagner 2017, section VI-A, f6.
     """
-    origin = torch.atanh((REACH * (2 * images - 1)).clamp(-REACH, REACH)).clamp(-LIMIT, LIMIT)
+    origin = _in_tanh_space(images)
     best = Best.before(images)
     passes = torch.zeros(len(images), dtype=torch.int64, device=images.device)
     active = torch.arange(len(images), device=images.device)
@@ -89,8 +89,7 @@ def carlini_wagner(
             again = origin[active]
             if warm_start:
                 found = best.distance[active].isfinite().view(-1, 1, 1, 1)
-                nearest = torch.atanh((REACH * (2 * best.images[active] - 1)).clamp(-REACH, REACH))
-                again = torch.where(found, nearest.clamp(-LIMIT, LIMIT), again)
+                again = torch.where(found, _in_tanh_space(best.images[active]), again)
             fresh = ended.view(-1, 1, 1, 1)
             variable = torch.where(fresh, again, variable)
             mean, square = mean.masked_fill(fresh, 0), square.masked_fill(fresh, 0)
@@ -99,3 +98,7 @@ def carlini_wagner(
             clean, variable, mean, square = clean[going], variable[going], mean[going], square[going]
         tick(1 - len(active) / len(images))
     return Attempt(best.images, passes, passes, passes, confidence)
+
+
+def _in_tanh_space(images: Tensor) -> Tensor:
+    return torch.atanh((REACH * (2 * images - 1)).clamp(-REACH, REACH)).clamp(-LIMIT, LIMIT)

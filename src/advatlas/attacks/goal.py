@@ -55,7 +55,8 @@ def _best_other(logits: Tensor, classes: Tensor) -> Tensor:
     return others.amax(1)
 
 
-def _of(logits: Tensor, classes: Tensor) -> Tensor:
+def logits_of(logits: Tensor, classes: Tensor) -> Tensor:
+    """Return float[N]: each row's logit of its class."""
     return logits.gather(1, classes.unsqueeze(1)).squeeze(1)
 
 
@@ -74,7 +75,7 @@ class Untargeted(Goal):
         return F.cross_entropy(logits, self.labels, reduction="none")
 
     def margin(self, logits: Tensor) -> Tensor:
-        return _best_other(logits, self.labels) - _of(logits, self.labels)
+        return _best_other(logits, self.labels) - logits_of(logits, self.labels)
 
     def select(self, index: Any) -> Untargeted:
         return Untargeted(self.labels[index])
@@ -104,7 +105,7 @@ class Targeted(Goal):
         return -F.cross_entropy(logits, self.target_classes, reduction="none")
 
     def margin(self, logits: Tensor) -> Tensor:
-        return _of(logits, self.target_classes) - _best_other(logits, self.target_classes)
+        return logits_of(logits, self.target_classes) - _best_other(logits, self.target_classes)
 
     def select(self, index: Any) -> Targeted:
         return Targeted(self.labels[index], self.target_classes[index])

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from advatlas.attacks.goal import Goal
+from advatlas.attacks.goal import Goal, logits_of
 from advatlas.errors import AdvatlasError
 
 LossName = Literal["cross_entropy", "logit", "margin", "dlr", "directed"]
@@ -22,7 +21,7 @@ def cross_entropy(goal: Goal, logits: Tensor) -> Tensor:
 
 def logit(goal: Goal, logits: Tensor) -> Tensor:
     """Minus the label's logit, or the target's: what su2018's code ascends (its ``--use_zvalue``)."""
-    return -_of(logits, goal.labels) if goal.targets is None else _of(logits, goal.targets)
+    return -logits_of(logits, goal.labels) if goal.targets is None else logits_of(logits, goal.targets)
 
 
 def margin(goal: Goal, logits: Tensor) -> Tensor:
@@ -56,13 +55,9 @@ def dlr(goal: Goal, logits: Tensor) -> Tensor:
     if goal.targets is None:
         return goal.margin(logits) / (ranked[:, 0] - ranked[:, 2]).clamp(min=1e-12)
     spread = ranked[:, 0] - (ranked[:, 2] + ranked[:, 3]) / 2
-    return (_of(logits, goal.targets) - _of(logits, goal.labels)) / spread.clamp(min=1e-12)
+    return (logits_of(logits, goal.targets) - logits_of(logits, goal.labels)) / spread.clamp(min=1e-12)
 
 
 LOSSES: dict[str, Callable[[Goal, Tensor], Tensor]] = {
     function.__name__: function for function in (cross_entropy, logit, margin, dlr, directed)
 }
-
-
-def _of(logits: Tensor, classes: Tensor) -> Tensor:
-    return torch.gather(logits, 1, classes.unsqueeze(1)).squeeze(1)

@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from advatlas.attacks.attack import Attempt, attack, gradient_and_logits, linf_box, per_image, tick
-from advatlas.attacks.balls import l2_norms, project_l2, unit_l2
+from advatlas.attacks.attack import Attempt, attack, input_gradient, per_image, tick
+from advatlas.attacks.balls import Ball, unit_l2
 from advatlas.attacks.goal import Goal
 from advatlas.attacks.losses import LossName
 from advatlas.attacks.parameters import Count, NonNegative, Radius, Seed, Steps
@@ -56,19 +56,14 @@ def pgd(
     active = torch.arange(len(images), device=images.device)
     for restart in range(restarts):
         part, part_goal = images[active], goal.select(active)
-        budget = per_image(epsilon[active] if isinstance(epsilon, Tensor) else epsilon, part)
+        ball = Ball(part, epsilon[active] if isinstance(epsilon, Tensor) else epsilon, norm)
         pace = per_image(length[active] if isinstance(length, Tensor) else length, part)
         adversarial = part
         if random_start or restart > 0:
-            adversarial = _start(part, budget, norm, streams.select(active).at(restart))
-        low, high = linf_box(part, budget) if norm == "linf" else (torch.zeros(()), torch.ones(()))
+            adversarial = _within(ball, streams.select(active).at(restart))
         for step in range(steps):
-            gradient, _ = gradient_and_logits(classifier, adversarial, part_goal, loss)
-            if norm == "linf":
-                adversarial = torch.clamp(adversarial + pace * gradient.sign(), low, high)
-            else:
-                moved = adversarial + pace * unit_l2(gradient)
-                adversarial = (part + project_l2(moved - part, budget)).clamp(0, 1)
+            gradient = input_gradient(classifier, adversarial, part_goal, loss)
+            adversarial = ball.project(adversarial + pace * ball.direction(gradient))
             tick((restart + (step + 1) / steps) / restarts)
         runs[active] += 1
         if restarts == 1:
@@ -86,13 +81,13 @@ def pgd(
     return Attempt(best, runs * steps, runs * (steps + int(restarts > 1)), runs * steps)
 
 
-def _start(images: Tensor, epsilon: float | Tensor, norm: str, streams: Streams) -> Tensor:
+def _within(ball: Ball, streams: Streams) -> Tensor:
     """Return points drawn uniformly from the balls, clipped to [0, 1]."""
-    shape = images.shape[1:]
-    if norm == "linf":
+    shape = ball.images.shape[1:]
+    if ball.norm == "linf":
         offset = 2 * streams.uniform(*shape) - 1
     else:
         direction = streams.normal(*shape)
         dimensions = direction[0].numel()
-        offset = direction / l2_norms(direction) * streams.uniform(1, 1, 1) ** (1 / dimensions)
-    return (images + epsilon * offset).clamp(0, 1)
+        offset = unit_l2(direction) * streams.uniform(1, 1, 1) ** (1 / dimensions)
+    return (ball.images + ball.radius * offset).clamp(0, 1)

@@ -25,6 +25,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from advatlas.attacks.attack import undisturbed
+from advatlas.attacks.goal import Untargeted
+from advatlas.attacks.red_flags import check_logits
 from advatlas.attacks.streams import Streams
 from advatlas.errors import AdvatlasError
 from advatlas.metrics.weibull import fit_reverse_weibull
@@ -141,8 +143,7 @@ def collect_maxima(
     with undisturbed(classifier):
         with torch.no_grad():
             logits = classifier(images)
-        if not bool(torch.isfinite(logits).all()):
-            raise AdvatlasError("clever: classifier returns NaN or infinite logits")
+        check_logits("clever", logits, Untargeted(labels))
         margins = logits.gather(1, labels.unsqueeze(1)) - logits.gather(1, targets)
         shape = (len(images), targets.shape[1], sampling.blocks)
         values, done = _resume(checkpoint, run, shape, device)
