@@ -31,6 +31,7 @@ include: "workflow/rules/models.smk"
 include: "workflow/rules/selection.smk"
 include: "workflow/rules/attacks.smk"
 include: "workflow/rules/transfer.smk"
+include: "workflow/rules/clever.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 

@@ -30,7 +30,8 @@ import torch
 from torch import Tensor, nn
 
 from advatlas.attacks import ATTACKS, Goal, Targeted, Untargeted
-from advatlas.metrics.clever import Sampling, clever_scores, collect_maxima
+from advatlas.metrics.clever import clever_scores
+from advatlas.metrics.clever_sampling import Sampling, collect_maxima
 from benchmarks import victims
 from benchmarks.rivals import load
 

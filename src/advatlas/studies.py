@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,16 @@ from advatlas.attacks.goal import Targeted, Untargeted
 from advatlas.attacks.presets.preset import load_preset
 from advatlas.data import DATASETS
 from advatlas.data.dataset import Dataset
+from advatlas.data.fitting import FITS
+from advatlas.data.pictures import PictureDataset
 from advatlas.data.sources import check_available
 from advatlas.data.splits import SplitSizes, split_indices
+from advatlas.data.views import NATIVE, View
 from advatlas.errors import AdvatlasError, did_you_mean, one_of
 from advatlas.figures import FIGURES
+from advatlas.metrics.clever_sampling import Sampling
 from advatlas.models.initialise import GAUSSIAN_STD, INITIALISATIONS
+from advatlas.models.pretrained import PretrainedRecipe, groups, local_models, located, pretrained, remedy
 from advatlas.models.small import ARCHITECTURES
 from advatlas.models.training import TrainingOptions
 from advatlas.models.zoo import ModelRecipe
@@ -31,7 +37,7 @@ from advatlas.validation import check_schema, key_path, read_yaml
 
 GOALS = ("untargeted", "random", "least_likely")
 _FRACTION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)\s*")
-_RESERVED = ("attack", "name", "goal")
+_RESERVED = ("attack", "name", "goal", "images", "fit")
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,14 @@ class DatasetSpec:
 
     @property
     def dataset(self) -> Dataset:
-        return DATASETS[self.name]
+        dataset = DATASETS[self.name]
+        assert isinstance(dataset, Dataset)
+        return dataset
+
+    @property
+    def available(self) -> int | None:
+        """Return how many images the models are tried on; None where only the files know."""
+        return self.sizes.test or self.dataset.sizes["test"]
 
     def options(self) -> dict[str, Any]:
         """Return what the prepared images follow from."""
@@ -57,28 +70,99 @@ class DatasetSpec:
 
 
 @dataclass(frozen=True)
+class PicturesSpec:
+    """The pictures of a study: candidates drawn at random, of which the selection takes those that models get right.
+
+    Attributes:
+        candidates: how many are drawn; None: all there are.
+        per_class: at most this many of each class.
+        unreadable, not_rgb: what to do with damaged pictures, and with grey or CMYK ones.
+        crop_pct, interpolation: the same for every model, instead of each model's own.
+    """
+
+    name: str
+    candidates: int | None
+    per_class: int | None
+    unreadable: str
+    not_rgb: str
+    crop_pct: float | None
+    interpolation: str | None
+    seed: int
+
+    @property
+    def dataset(self) -> PictureDataset:
+        dataset = DATASETS[self.name]
+        assert isinstance(dataset, PictureDataset)
+        return dataset
+
+    @property
+    def available(self) -> int | None:
+        return self.candidates
+
+    def options(self) -> dict[str, Any]:
+        """Return what the list of pictures follows from."""
+        options = dataclasses.asdict(self)
+        del options["crop_pct"], options["interpolation"]
+        return options
+
+    @property
+    def identifier(self) -> str:
+        """Return the name of the prepared pictures: the dataset and a digest of their choice."""
+        return f"{self.name}-{digest(self.options())}"
+
+    def view(self, own: View) -> View:
+        """Return how a model sees these pictures."""
+        return View(own.size, self.crop_pct or own.crop_pct, self.interpolation or own.interpolation)
+
+
+@dataclass(frozen=True)
+class CleverSpec:
+    """Of which images, towards which classes and with how many samples CLEVER is estimated.
+
+    Attributes:
+        parts: jobs a model, which can run side by side.
+    """
+
+    images: int
+    goals: tuple[str, ...]
+    parts: int
+    sampling: Sampling
+
+    def options(self) -> dict[str, Any]:
+        """Return what the block maxima follow from, besides model and images."""
+        return {**dataclasses.asdict(self), "goals": list(self.goals)}
+
+
+@dataclass(frozen=True)
 class SelectionSpec:
     """Which images are attacked.
 
     Attributes:
         images: ``common`` (right by every model), ``per_source`` (any; each source attacks those it gets right), or
             ``one_per_class`` (one of each class, right by every model).
-        n: how many; for ``one_per_class`` the number of classes.
+        n: how many; for ``one_per_class`` the number of classes; None: all there are.
     """
 
     images: str
-    n: int
+    n: int | None
 
 
 @dataclass(frozen=True)
 class AttackSetting:
-    """An attack, a goal and a full set of parameters, under one name."""
+    """An attack, a goal and a full set of parameters, under one name.
+
+    Attributes:
+        images: of the selected images so many are attacked; None: all.
+        fits: how they are brought to other sizes, where that differs from the study's; None: as the study says.
+    """
 
     name: str
     attack: str
     goal: str
     target_class: int | None
     parameters: dict[str, Any]
+    images: int | None = None
+    fits: tuple[str, ...] | None = None
 
     def describe(self) -> dict[str, Any]:
         """Return the setting as it is recorded with every artifact made by it."""
@@ -94,14 +178,17 @@ class Study:
     description: str
     paper: str
     seed: int
-    dataset: DatasetSpec
-    models: tuple[ModelRecipe, ...]
+    dataset: DatasetSpec | PicturesSpec
+    models: tuple[ModelRecipe | PretrainedRecipe, ...]
     selection: SelectionSpec
     settings: tuple[AttackSetting, ...]
-    top_k: int
+    top_k: tuple[int, ...]
+    fits: tuple[str, ...]
+    eight_bit: bool
+    clever: CleverSpec | None
     figures: tuple[str, ...]
 
-    def model(self, name: str) -> ModelRecipe:
+    def model(self, name: str) -> ModelRecipe | PretrainedRecipe:
         """Return a model's recipe by the model's name."""
         return next(recipe for recipe in self.models if recipe.name == name)
 
@@ -111,8 +198,38 @@ class Study:
 
     def model_folder(self, name: str) -> str:
         """Return the folder of a trained model below ``results/models``: equal recipes share one across studies."""
-        recipe = dataclasses.asdict(self.model(name))
-        return f"{self.dataset.name}/{name}-{digest({'dataset': self.dataset.options(), 'recipe': recipe})}"
+        recipe = self.model(name)
+        described = {"recipe": dataclasses.asdict(recipe)}
+        if isinstance(recipe, ModelRecipe):
+            described["dataset"] = self.dataset.options()
+        folder = self.dataset.name if isinstance(recipe, ModelRecipe) else "pretrained"
+        return f"{folder}/{name}-{digest(described)}"
+
+    def view(self, name: str) -> str:
+        """Return the name of the view of the images that a model sees."""
+        recipe = self.model(name)
+        return recipe.view.name if isinstance(recipe, PretrainedRecipe) else NATIVE
+
+    def views(self) -> dict[str, View | None]:
+        """Return the views of all models by name; None for images that all have one size."""
+        return {
+            self.view(recipe.name): recipe.view if isinstance(recipe, PretrainedRecipe) else None
+            for recipe in self.models
+        }
+
+    def features(self) -> set[str]:
+        """Return what the study has that some tables and figures need."""
+        goals = {setting.goal for setting in self.settings}
+        sizes = {recipe.view.size for recipe in self.models if isinstance(recipe, PretrainedRecipe)}
+        found = {
+            "trained": any(isinstance(recipe, ModelRecipe) for recipe in self.models),
+            "pretrained": any(isinstance(recipe, PretrainedRecipe) for recipe in self.models),
+            "clever": self.clever is not None,
+            "targeted": goals != {"untargeted"},
+            "several_sizes": len(sizes) > 1,
+            "several_fits": len(sizes) > 1 and any(len(s.fits or self.fits) > 1 for s in self.settings),
+        }
+        return {feature for feature, present in found.items() if present}
 
     def selection_options(self) -> dict[str, Any]:
         """Return what the selection follows from, besides the predictions."""
@@ -135,6 +252,7 @@ def digest(value: Any) -> str:
 DEFAULTS: dict[str, Any] = {
     "results_dir": "results",
     "data_dir": "data",
+    "weights_dir": None,
     "download": True,
     "device": "auto",
     "cpu_threads": 1,
@@ -143,12 +261,13 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def open_study(config: dict[str, Any], base: Path) -> tuple[dict[str, Any], Study]:
+def open_study(config: dict[str, Any], base: Path, *, dry_run: bool = False) -> tuple[dict[str, Any], Study]:
     """Check everything that can be checked before any job starts.
 
     Args:
         config: the parsed config.yaml, with what the command line overrides.
         base: the folder of the project, with ``studies/`` and ``workflow/schemas/``.
+        dry_run: say what images or weights are missing, and go on: nothing will run.
 
     Returns:
         The configuration with its defaults filled in, and the study it names.
@@ -160,9 +279,52 @@ def open_study(config: dict[str, Any], base: Path) -> tuple[dict[str, Any], Stud
     check_schema(config, schemas / "config.schema.yaml", "config.yaml")
     config = {**DEFAULTS, **config}
     config["data_dir"] = os.environ.get("ADVATLAS_DATA") or config["data_dir"]
-    study = load_study(find_study(config["study"], base / "studies"), schemas / "study.schema.yaml")
-    check_available(study.dataset.dataset, Path(config["data_dir"]), config["download"])
+    config["weights_dir"] = os.environ.get("ADVATLAS_WEIGHTS") or config["weights_dir"]
+    places = Places(
+        Path(config["data_dir"]),
+        None if config["weights_dir"] is None else Path(config["weights_dir"]),
+        config["download"],
+    )
+    study = load_study(find_study(config["study"], base / "studies"), schemas / "study.schema.yaml", places)
+    try:
+        check_at_hand(study, places)
+    except AdvatlasError as error:
+        if not dry_run:
+            raise
+        print(f"advatlas: {error}", file=sys.stderr)
     return config, study
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where data and weights may come from, which a study may adapt to."""
+
+    data: Path
+    weights: Path | None = None
+    download: bool = True
+
+
+def check_at_hand(study: Study, places: Places) -> None:
+    """Check that the images and weights of a study are there, or may be downloaded, before any job starts.
+
+    Raises:
+        AdvatlasError: something is not; the message names all of it and says what to do.
+    """
+    if isinstance(study.dataset, DatasetSpec):
+        check_available(study.dataset.dataset, places.data, places.download)
+    elif not study.dataset.dataset.present(places.data):
+        raise AdvatlasError(
+            f"dataset '{study.dataset.name}' is not in {places.data}/ and cannot be downloaded; expected "
+            f"{study.dataset.dataset.where}. Put it there, or point data_dir in config.yaml or the environment variable "
+            "ADVATLAS_DATA at a folder that has it"
+        )
+    absent = [r for r in study.models if isinstance(r, PretrainedRecipe) and not located(r, places.weights)]
+    lacking = [r for r in absent if not places.download or r.weights.startswith(("package:", "folder:"))]
+    if lacking:
+        names = ", ".join(f"{recipe.name} ({recipe.weights})" for recipe in lacking)
+        raise AdvatlasError(
+            f"the weights of {len(lacking)} models are not on this machine: {names}. {remedy(lacking[0])}"
+        )
 
 
 def find_study(study: str, folder: Path) -> Path:
@@ -182,8 +344,11 @@ def find_study(study: str, folder: Path) -> Path:
     return path
 
 
-def load_study(path: Path, schema: Path) -> Study:
+def load_study(path: Path, schema: Path, places: Places | None = None) -> Study:
     """Read and validate a study file.
+
+    Args:
+        places: what a study's ``otherwise`` and ``weights_dir`` entries depend on.
 
     Raises:
         AdvatlasError: one line that names the file, the key, what is allowed and the nearest spelling.
@@ -191,7 +356,7 @@ def load_study(path: Path, schema: Path) -> Study:
     content = read_yaml(path)
     check_schema(content, schema, str(path))
     try:
-        return _build(path, content)
+        return _build(path, content, places or Places(Path("data")))
     except _Mistake as mistake:
         raise AdvatlasError(f"{path}: {key_path(mistake.key)}: {mistake.message}") from None
 
@@ -207,18 +372,24 @@ def _known(value: str, allowed: Any, what: str, *key: object) -> None:
         raise _Mistake(key, f"unknown {what} '{value}'; known: {one_of(names)}{did_you_mean(value, names)}")
 
 
-def _build(path: Path, content: dict[str, Any]) -> Study:
-    dataset = _dataset(content["dataset"], content["seed"])
-    models = _models(content, dataset.dataset)
+def _build(path: Path, content: dict[str, Any], places: Places) -> Study:
+    dataset: DatasetSpec | PicturesSpec
+    models: tuple[ModelRecipe | PretrainedRecipe, ...]
+    if isinstance(DATASETS.get(content["dataset"]["name"]), PictureDataset):
+        dataset = _pictures(content["dataset"], content["seed"], places)
+        models = _pretrained_models(content, dataset, places)
+    else:
+        dataset = _dataset(content["dataset"], content["seed"])
+        models = _models(content, dataset.dataset)
     selection = _selection(content["selection"], dataset)
     settings = _settings(content, dataset.dataset)
-    figures = content.get("figures", list(FIGURES))
-    for index, figure in enumerate(figures):
-        _known(figure, FIGURES, "figure", "figures", index)
     top_k = content.get("top_k", min(5, dataset.dataset.num_classes))
-    if top_k > dataset.dataset.num_classes:
-        raise _Mistake(("top_k",), f"{top_k} is more than the {dataset.dataset.num_classes} classes of {dataset.name}")
-    return Study(
+    top_k = tuple(sorted(set(top_k if isinstance(top_k, list) else [top_k])))
+    if top_k[-1] > dataset.dataset.num_classes:
+        raise _Mistake(
+            ("top_k",), f"{top_k[-1]} is more than the {dataset.dataset.num_classes} classes of {dataset.name}"
+        )
+    study = Study(
         name=path.stem,
         path=str(path),
         description=content["description"],
@@ -229,14 +400,119 @@ def _build(path: Path, content: dict[str, Any]) -> Study:
         selection=selection,
         settings=settings,
         top_k=top_k,
-        figures=tuple(figures),
+        fits=_fits(content.get("fit")) or FITS[:1],
+        eight_bit=content.get("eight_bit", True),
+        clever=_clever(content["clever"], content["seed"]) if "clever" in content else None,
+        figures=(),
     )
+    drawn = [name for name, figure in FIGURES.items() if figure.needs <= study.features()]
+    figures = content.get("figures", drawn)
+    for index, figure in enumerate(figures):
+        _known(figure, FIGURES, "figure", "figures", index)
+        if figure not in drawn:
+            lacking = ", ".join(sorted(FIGURES[figure].needs - study.features()))
+            raise _Mistake(("figures", index), f"'{figure}' cannot be drawn: the study has no {lacking}")
+    return dataclasses.replace(study, figures=tuple(figures))
+
+
+def _clever(content: dict[str, Any], seed: int) -> CleverSpec:
+    given = dict(content)
+    sampling: dict[str, Any] = {}
+    if "preset" in given:
+        try:
+            preset = load_preset(given.pop("preset"))
+        except AdvatlasError as error:
+            raise _Mistake(("clever", "preset"), str(error)) from None
+        if preset.clever is None:
+            raise _Mistake(("clever", "preset"), f"the preset {preset.name} has no CLEVER")
+        sampling |= preset.clever
+    goals = given.pop("goal", ["random", "least_likely"])
+    images, parts = given.pop("images"), given.pop("parts", 1)
+    sampling |= {"seed": derive_seed(seed, "clever"), **given}
+    try:
+        return CleverSpec(images, tuple(goals if isinstance(goals, list) else [goals]), parts, Sampling(**sampling))
+    except AdvatlasError as error:
+        raise _Mistake(("clever",), str(error)) from None
+
+
+def _pictures(content: dict[str, Any], seed: int, places: Places) -> PicturesSpec:
+    name = content["name"]
+    for key in ("train", "validation", "test"):
+        if key in content:
+            raise _Mistake(("dataset", key), f"has no meaning for {name}, on which nothing is trained; see candidates")
+    if "otherwise" in content and not DATASETS[name].present(places.data):
+        _known(content["otherwise"], DATASETS, "dataset", "dataset", "otherwise")
+        name = content["otherwise"]
+        if not isinstance(DATASETS[name], PictureDataset):
+            raise _Mistake(("dataset", "otherwise"), f"{name} has images of one size; expected a data set of pictures")
+    return PicturesSpec(
+        name=name,
+        candidates=content.get("candidates") if name == content["name"] else None,
+        per_class=content.get("per_class"),
+        unreadable=content.get("unreadable", "error"),
+        not_rgb=content.get("not_rgb", "error"),
+        crop_pct=content.get("crop_pct"),
+        interpolation=content.get("interpolation"),
+        seed=seed,
+    )
+
+
+def _pretrained_models(content: dict[str, Any], dataset: PicturesSpec, places: Places) -> tuple[PretrainedRecipe, ...]:
+    models: list[PretrainedRecipe] = []
+    for index, entry in enumerate(content["models"]):
+        if "architecture" in entry:
+            raise _Mistake(
+                ("models", index, "architecture"),
+                f"nothing is trained on {dataset.name}; name a model ({{model: vgg16}}), a group ({{group: su2018}}) or "
+                "{weights_dir: all}",
+            )
+        for name in _named_models(entry, index, places):
+            try:
+                recipe = pretrained(name, places.weights)
+                own = View(entry.get("input_size", recipe.view.size), recipe.view.crop_pct, recipe.view.interpolation)
+                recipe = dataclasses.replace(
+                    recipe,
+                    view=dataset.view(own),
+                    name=entry.get("name", recipe.name),
+                    weights=entry.get("weights", recipe.weights),
+                    seed=content["seed"] if entry.get("weights") == "random" else 0,
+                )
+            except AdvatlasError as error:
+                raise _Mistake(("models", index), str(error)) from None
+            if any(known.name == recipe.name for known in models):
+                raise _Mistake(
+                    ("models", index), f"the model '{recipe.name}' stands twice; give one of them another name"
+                )
+            models.append(recipe)
+    if not models:
+        raise _Mistake(("models",), "no model is left: config.yaml names no weights_dir")
+    return tuple(models)
+
+
+def _named_models(entry: dict[str, Any], index: int, places: Places) -> tuple[str, ...]:
+    if "group" in entry:
+        _known(entry["group"], groups(), "group of models", "models", index, "group")
+        return groups()[entry["group"]]
+    if "weights_dir" in entry:
+        if places.weights is None:
+            return ()
+        try:
+            return tuple(local_models(places.weights))
+        except AdvatlasError as error:
+            raise _Mistake(("models", index, "weights_dir"), str(error)) from None
+    names = entry["model"]
+    if isinstance(names, list) and "name" in entry:
+        raise _Mistake(("models", index, "name"), "cannot name several models; give one, or no name")
+    return tuple(names) if isinstance(names, list) else (names,)
 
 
 def _dataset(content: dict[str, Any], seed: int) -> DatasetSpec:
     _known(content["name"], DATASETS, "dataset", "dataset", "name")
-    sizes = SplitSizes(content.get("train"), content["validation"], content.get("test"))
     dataset = DATASETS[content["name"]]
+    assert isinstance(dataset, Dataset)
+    if "validation" not in content:
+        raise _Mistake(("dataset",), f"the key 'validation' is missing: models are trained on {dataset.name}")
+    sizes = SplitSizes(content.get("train"), content["validation"], content.get("test"))
     if "test" not in dataset.sizes and sizes.test is None:
         raise _Mistake(("dataset", "test"), f"must be given: {dataset.name} has no test images of its own")
     try:
@@ -249,6 +525,11 @@ def _dataset(content: dict[str, Any], seed: int) -> DatasetSpec:
 def _models(content: dict[str, Any], dataset: Dataset) -> tuple[ModelRecipe, ...]:
     models: list[ModelRecipe] = []
     for index, entry in enumerate(content["models"]):
+        if "architecture" not in entry:
+            raise _Mistake(
+                ("models", index),
+                f"needs an architecture and an initialisation: {dataset.name} has no pretrained models",
+            )
         architecture = entry["architecture"]
         _known(architecture, ARCHITECTURES, "architecture", "models", index, "architecture")
         smallest = ARCHITECTURES[architecture].min_size
@@ -287,21 +568,19 @@ def _models(content: dict[str, Any], dataset: Dataset) -> tuple[ModelRecipe, ...
     return tuple(models)
 
 
-def _selection(content: dict[str, Any], dataset: DatasetSpec) -> SelectionSpec:
-    classes = dataset.dataset.num_classes
-    available = dataset.sizes.test or dataset.dataset.sizes["test"]
+def _selection(content: dict[str, Any], dataset: DatasetSpec | PicturesSpec) -> SelectionSpec:
+    classes, available = dataset.dataset.num_classes, dataset.available
+    n = content.get("n")
     if content["images"] == "one_per_class":
-        if content.get("n", classes) != classes:
-            raise _Mistake(("selection", "n"), f"one_per_class on {dataset.name} means n = {classes}; leave n out")
-        return SelectionSpec("one_per_class", classes)
-    if "n" not in content:
-        raise _Mistake(("selection", "n"), f"must be given for images: {content['images']}")
-    if content["n"] > available:
-        raise _Mistake(("selection", "n"), f"{content['n']} is more than the {available} test images")
-    return SelectionSpec(content["images"], content["n"])
+        if n is not None and n > classes:
+            raise _Mistake(("selection", "n"), f"{n} is more than the {classes} classes of {dataset.name}")
+        return SelectionSpec("one_per_class", n or classes)
+    if n is not None and available is not None and n > available:
+        raise _Mistake(("selection", "n"), f"{n} is more than the {available} test images")
+    return SelectionSpec(content["images"], n)
 
 
-def _settings(content: dict[str, Any], dataset: Dataset) -> tuple[AttackSetting, ...]:
+def _settings(content: dict[str, Any], dataset: Dataset | PictureDataset) -> tuple[AttackSetting, ...]:
     settings: list[AttackSetting] = []
     for index, entry in _entries(content["attacks"]):
         attack = entry["attack"]
@@ -347,7 +626,7 @@ def _entries(attacks: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any
 
 
 def _sweep(
-    seed: int, index: int, entry: dict[str, Any], goal_entry: Any, *, several: bool, dataset: Dataset
+    seed: int, index: int, entry: dict[str, Any], goal_entry: Any, *, several: bool, dataset: Dataset | PictureDataset
 ) -> Iterator[AttackSetting]:
     """Yield the settings of one entry and one goal: one for each combination of the listed values."""
     attack = entry["attack"]
@@ -391,10 +670,16 @@ def _sweep(
         parameters |= {key: _number(value) for key, value in chosen.items()}
         if "seed" in known and "seed" not in given:
             parameters["seed"] = derive_seed(seed, "attack", attack)
-        yield AttackSetting(base + suffix, attack, goal, target_class, parameters)
+        yield AttackSetting(
+            base + suffix, attack, goal, target_class, parameters, entry.get("images"), _fits(entry.get("fit"))
+        )
 
 
-def _goal(goal: Any, index: int, dataset: Dataset) -> tuple[str, int | None]:
+def _fits(content: str | list[str] | None) -> tuple[str, ...] | None:
+    return (content,) if isinstance(content, str) else None if content is None else tuple(content)
+
+
+def _goal(goal: Any, index: int, dataset: Dataset | PictureDataset) -> tuple[str, int | None]:
     if isinstance(goal, dict):
         if goal["class"] >= dataset.num_classes:
             raise _Mistake(

@@ -11,17 +11,9 @@ from scipy.stats import kstest, weibull_max
 from torch import Tensor, nn
 
 from advatlas.errors import AdvatlasError
-from advatlas.metrics import clever
-from advatlas.metrics.clever import (
-    CODE,
-    NORMS,
-    PAPER,
-    Sampling,
-    clever_scores,
-    collect_maxima,
-    other_classes,
-    untargeted_scores,
-)
+from advatlas.metrics import clever_sampling
+from advatlas.metrics.clever import clever_scores, untargeted_scores
+from advatlas.metrics.clever_sampling import CODE, NORMS, PAPER, Sampling, collect_maxima, other_classes
 from advatlas.metrics.weibull import fit_reverse_weibull
 from tests.conftest import classifier_of, small_network
 
@@ -93,7 +85,7 @@ def test_a_curved_function_of_known_slope():
 def test_points_are_drawn_from_the_ball(ball, radial):
     sampling = Sampling(ball=ball, radius=2.0, radial=radial)
     shape = torch.Size((1, 2, 3))
-    draws = torch.cat([clever._draw(shape, torch.device("cpu"), sampling, (1, 0, g)) for g in range(250)])
+    draws = torch.cat([clever_sampling._draw(shape, torch.device("cpu"), sampling, (1, 0, g)) for g in range(250)])
     order = {"l1": 1.0, "l2": 2.0, "linf": float("inf")}[ball]
     distance = torch.linalg.vector_norm(draws.flatten(1), ord=order, dim=1).numpy() / 2.0
     assert distance.max() <= 1 + 1e-6
@@ -145,7 +137,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, monkeypatch):
         pass
 
     calls = []
-    inner = clever._block
+    inner = clever_sampling._block
 
     def stopping(*arguments):
         calls.append(1)
@@ -153,7 +145,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, monkeypatch):
             raise Stop
         return inner(*arguments)
 
-    monkeypatch.setattr(clever, "_block", stopping)
+    monkeypatch.setattr(clever_sampling, "_block", stopping)
     with pytest.raises(Stop):
         collect_maxima(curved, images, labels, targets, SMALL, checkpoint=path)
     resumed = collect_maxima(curved, images, labels, targets, SMALL, checkpoint=path)

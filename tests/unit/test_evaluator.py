@@ -33,7 +33,7 @@ def owner():
 def client(tmp_path: Path, owner, **environment: str) -> subprocess.CompletedProcess[str]:
     files = [item for name in ARGUMENTS for item in (f"--{name}", str(tmp_path / f"no-{name}"))]
     command = [sys.executable, "-S", "-E", str(CLIENT), *files, "--output", str(tmp_path / "out" / "x.parquet")]
-    command += ["--device", "cpu", "--top-k", "5", "--batch-size", "8", "--threads", "1"]
+    command += ["--device", "cpu", "--top-k", "5", "--fits", "white", "--batch-size", "8", "--threads", "1"]
     env = {
         **os.environ,
         "ADVATLAS_RUN_PID": str(owner.pid),

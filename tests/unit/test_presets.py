@@ -7,7 +7,7 @@ import pytest
 from advatlas.attacks import ATTACKS
 from advatlas.attacks.presets.preset import FOLDER, PRESETS, load_preset
 from advatlas.errors import AdvatlasError
-from advatlas.metrics.clever import CODE, PAPER, Sampling
+from advatlas.metrics.clever_sampling import CODE, PAPER, Sampling
 from advatlas.studies import _number
 
 

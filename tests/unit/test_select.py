@@ -49,7 +49,7 @@ def test_too_few_is_counted_per_model():
     ):
         choose("common", 100, LABELS, right, seed=1)
     right["m0"][LABELS == 4] = False
-    with pytest.raises(AdvatlasError, match=r"of 1 of 10 classes \(\[4\]"):
+    with pytest.raises(AdvatlasError, match=r"of each of 10 classes is asked for, but only of 9 .*\(of none: \[4\]"):
         choose("one_per_class", 10, LABELS, {"m0": right["m0"] | (LABELS != 4)}, seed=1)
 
 

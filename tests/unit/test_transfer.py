@@ -14,7 +14,6 @@ from advatlas.progress import silent
 from advatlas.stages.aggregate import transfer_table
 from advatlas.stages.evaluate import evaluate_pair
 from advatlas.stages.generate import load_adversarials
-from advatlas.stages.select import save_images
 from advatlas.storage.artifacts import read_frame, write_artifact
 from advatlas.storage.tensors import tensor_column
 from tests.conftest import classifier_of
@@ -33,7 +32,6 @@ def pair(tmp_path):
     levels = np.round((np.arange(10) / 10 + 0.05) * 255).astype(np.uint8)
     images = torch.from_numpy(np.broadcast_to(levels[:, None, None, None], (10, 1, 8, 8)).copy())
     clean = ImageSet(np.array([f"test/{i}" for i in range(10)]), images, torch.arange(10))
-    save_images(tmp_path / "images.parquet", clean)
     moved = np.arange(10) >= 5
     perturbation = np.where(moved, 0.1, 0.0)[:, None, None, None] * np.ones((1, 1, 8, 8))
     n = np.zeros(10)
@@ -58,14 +56,21 @@ def pair(tmp_path):
     return write
 
 
-def frame_of(columns):
-    return pd.DataFrame({k: list(v) for k, v in columns.items()})
+def columns_of(adversarials, clean_correct, top_k):
+    """Evaluate a pair of one size on the one model there is."""
+    shown = {"same": clean_correct}
+    (columns,) = evaluate_pair(adversarials, anchored(), clean_correct, shown, top_k, batch_size=4)
+    return columns
+
+
+def frame_of(*arguments):
+    return pd.DataFrame({k: list(v) for k, v in columns_of(*arguments).items()})
 
 
 def test_untargeted_columns(pair):
     _, adversarials = pair("untargeted", [None] * 10)
     clean_correct = np.arange(10) != 7
-    frame = frame_of(evaluate_pair(adversarials, anchored(), clean_correct, top_k=3, batch_size=4))
+    frame = frame_of(adversarials, clean_correct, 3)
     # 0.1 brighter is the next class; the last image cannot grow brighter than 1 and stays class 9.
     assert frame["prediction"].tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9, 9]
     assert frame["fooled"].tolist() == [False] * 5 + [True] * 4 + [False]
@@ -82,34 +87,40 @@ def anchored():
 
 def test_targeted_columns(pair):
     _, adversarials = pair("random", np.roll(np.arange(10), -1))
-    frame = frame_of(evaluate_pair(adversarials, anchored(), np.ones(10, bool), top_k=3, batch_size=4))
+    frame = frame_of(adversarials, np.ones(10, bool), 3)
     assert frame["matched_top1"].tolist() == [False] * 5 + [True] * 4 + [False]
     # Unmoved images have the next class among their three nearest; the last one's target is class 0.
-    assert frame["matched_topk"].tolist() == [True] * 9 + [False]
-    wider = frame_of(evaluate_pair(adversarials, anchored(), np.ones(10, bool), top_k=10, batch_size=4))
-    assert (wider["matched_topk"] >= frame["matched_topk"]).all()
-    assert wider["matched_topk"].all()
+    among = [t in k for t, k in zip(frame["target"], frame["top_k"], strict=True)]
+    assert among == [True] * 9 + [False]
+    wider = frame_of(adversarials, np.ones(10, bool), 10)
+    assert all(t in k for t, k in zip(wider["target"], wider["top_k"], strict=True))
+    assert [k[:3].tolist() for k in wider["top_k"]] == [k.tolist() for k in frame["top_k"]]
 
 
 def test_denominators(pair, tmp_path):
     _, adversarials = pair("untargeted", [None] * 10)
     clean_correct = np.arange(10) != 7
-    columns = evaluate_pair(adversarials, anchored(), clean_correct, top_k=3, batch_size=4)
+    columns = columns_of(adversarials, clean_correct, 3)
     setting = adversarials.artifact.metadata["setting"]
     metadata = {"setting": setting, "source": "a", "target": "b", "excluded": False}
     write_artifact(tmp_path / "pair.parquet", "transfer", columns, metadata)
-    transfer_table([tmp_path / "pair.parquet"], tmp_path / "t.parquet", silent())
+    transfer_table([tmp_path / "pair.parquet"], [3], ["white"], tmp_path / "t.parquet", silent())
     table = read_frame(tmp_path / "t.parquet")
-    table = table[table["precision"] == "float"].set_index("denominator")
+    errors = table[(table["measure"] == "clean_error") & (table["precision"] == "float")].set_index("denominator")
+    assert errors["count"].to_dict()["all"] == 1
+    assert errors["count"].to_dict()["shown_correct"] == 0
+    table = table[(table["measure"] == "fooled") & (table["precision"] == "float")].set_index("denominator")
     assert table["n"].to_dict() == {
         "all": 10,
         "clean_correct": 9,
+        "shown_correct": 9,
         "source_success": 5,
         "source_success_and_clean_correct": 4,
     }
     assert table["count"].to_dict() == {
         "all": 4,
         "clean_correct": 3,
+        "shown_correct": 3,
         "source_success": 4,
         "source_success_and_clean_correct": 3,
     }
@@ -117,3 +128,24 @@ def test_denominators(pair, tmp_path):
     assert table.loc["all", "low"] == pytest.approx(0.1682, abs=1e-3)
     assert table.loc["all", "high"] == pytest.approx(0.6873, abs=1e-3)
     assert len(headline_rates(read_frame(tmp_path / "t.parquet"))) == 1
+
+
+def test_targeted_rates_grow_with_k(pair, tmp_path):
+    _, adversarials = pair("random", np.roll(np.arange(10), -1))
+    setting = adversarials.artifact.metadata["setting"]
+    metadata = {"setting": setting, "source": "a", "target": "b", "excluded": False}
+    write_artifact(tmp_path / "pair.parquet", "transfer", columns_of(adversarials, np.ones(10, bool), 10), metadata)
+    transfer_table([tmp_path / "pair.parquet"], [3, 10], ["white", "resize"], tmp_path / "t.parquet", silent())
+    table = read_frame(tmp_path / "t.parquet")
+    table = table[(table["precision"] == "float") & (table["denominator"] == "all")].set_index(["fit", "measure"])
+    # Nothing is done between equal sizes, so every fit has the same rates.
+    for fit in ("white", "resize"):
+        assert [table.loc[(fit, f"matched_top{k}"), "count"] for k in (1, 3, 10)] == [4, 9, 10]
+
+
+def test_eight_bits_only_where_asked(pair):
+    _, adversarials = pair("untargeted", [None] * 10)
+    right = np.ones(10, bool)
+    (columns,) = evaluate_pair(adversarials, anchored(), right, {"same": right}, 3, 4, eight_bit=False)
+    assert columns["prediction_uint8"] == [None] * 10
+    assert columns["source_success_uint8"] == [None] * 10

@@ -1,7 +1,7 @@
 # generate-adversarials: one job for each attack setting and source model.
 rule generate_adversarials:
     input:
-        images=RESULTS / "images.parquet",
+        images=lambda wildcards: selected(wildcards.source),
         selection=RESULTS / "selection.parquet",
         predictions=RESULTS / "predictions" / "{source}.parquet",
         weights=lambda wildcards: model_file(wildcards.source, "weights.safetensors"),

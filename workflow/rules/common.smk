@@ -9,8 +9,10 @@ from pathlib import Path
 from advatlas.attacks import ATTACKS
 from advatlas.devices import uses_gpu
 from advatlas.errors import AdvatlasError
+from advatlas.data.views import NATIVE
 from advatlas.figures import FIGURES as FIGURE_REGISTRY
 from advatlas.locks import clear_stale_locks
+from advatlas.models.pretrained import PretrainedRecipe
 from advatlas.models.small import ARCHITECTURES
 from advatlas.storage.fingerprint import fingerprint
 from advatlas.studies import open_study
@@ -22,11 +24,13 @@ configfile: "config.yaml"
 BASE = Path(workflow.basedir)
 
 try:
-    completed, STUDY = open_study(config, BASE)
+    completed, STUDY = open_study(config, BASE, dry_run=workflow.dryrun)
     config.update(completed)
 except AdvatlasError as error:
     print(f"advatlas: {error}", file=sys.stderr)
     sys.exit(1)
+
+WEIGHTS_DIR = Path(config["weights_dir"]) if config["weights_dir"] else None
 
 if workflow.is_main_process:
     clear_stale_locks(Path(".snakemake"))
@@ -39,17 +43,27 @@ os.environ["ADVATLAS_SLOTS"] = str(workflow.cores or os.cpu_count())
 os.environ["ADVATLAS_EVALUATOR"] = config["evaluator"]
 os.environ["ADVATLAS_CODE"] = fingerprint(
     "advatlas.evaluator.server",
-    *(ARCHITECTURES[recipe.architecture].__module__ for recipe in STUDY.models),
+    *(
+        ARCHITECTURES[recipe.architecture].__module__
+        for recipe in STUDY.models
+        if not isinstance(recipe, PretrainedRecipe)
+    ),
 )
 
 GPU = 1 if uses_gpu(config["device"]) else 0
 ROOT = Path(config["results_dir"])
 RESULTS = ROOT / STUDY.name
-IMAGES = ROOT / "data" / STUDY.dataset.identifier / "images.parquet"
+DATA = ROOT / "data" / STUDY.dataset.identifier
+VIEWS = STUDY.views()
 MODELS = [recipe.name for recipe in STUDY.models]
 MODEL_OF_FOLDER = {STUDY.model_folder(recipe.name): recipe for recipe in STUDY.models}
+TRAINED = [
+    name for name in MODELS if not isinstance(STUDY.model(name), PretrainedRecipe)
+]
 SETTINGS = [setting.name for setting in STUDY.settings]
-TABLE_NAMES = ["models", "training", "success", "transfer", "timing", "examples"]
+TABLE_NAMES = ["models", "success", "transfer", "timing", "examples"]
+TABLE_NAMES += ["training"] if TRAINED else []
+TABLE_NAMES += ["clever"] if STUDY.clever else []
 TABLES = [RESULTS / "tables" / f"{name}.parquet" for name in TABLE_NAMES]
 FIGURES = [
     RESULTS / "figures" / f"{name}.{extension}"
@@ -66,6 +80,7 @@ wildcard_constraints:
     source=ANY_MODEL,
     target=ANY_MODEL,
     setting="|".join(map(re.escape, SETTINGS)),
+    view="|".join(map(re.escape, VIEWS)),
     figure="|".join(map(re.escape, STUDY.figure_names())),
 
 
@@ -74,8 +89,29 @@ def model_file(name, file):
     return ROOT / "models" / STUDY.model_folder(name) / file
 
 
+def folders(models):
+    """Return a pattern for the folders of some models; one that matches nothing where there are none."""
+    return "|".join(re.escape(STUDY.model_folder(name)) for name in models) or "(?!x)x"
+
+
+def local_weights(recipe):
+    """Return the file of weights_dir that a model's weights are read from; none where a library has them."""
+    library, _, name = recipe.weights.partition(":")
+    return [WEIGHTS_DIR / name] if library == "folder" else []
+
+
+def candidates(view):
+    """Return the file of a view of all candidate images."""
+    return DATA / f"{view}.parquet"
+
+
+def selected(model):
+    """Return the file of the selected images as a model sees them."""
+    return RESULTS / "images" / f"{STUDY.view(model)}.parquet"
+
+
 CARDS = [model_file(name, "card.json") for name in MODELS]
-HISTORIES = [model_file(name, "training.parquet") for name in MODELS]
+HISTORIES = [model_file(name, "training.parquet") for name in TRAINED]
 ADVERSARIALS = [
     RESULTS / "adversarials" / setting / f"{source}.parquet"
     for setting in SETTINGS
@@ -91,8 +127,10 @@ PAIRS = [
 
 def architecture_module(name):
     """Return the module of a model's network, which is part of what its results depend on."""
-    network = ARCHITECTURES[STUDY.model(name).architecture]
-    return network.__module__.removeprefix("advatlas.")
+    recipe = STUDY.model(name)
+    if isinstance(recipe, PretrainedRecipe):
+        return "models.building"
+    return ARCHITECTURES[recipe.architecture].__module__.removeprefix("advatlas.")
 
 
 def attack_modules(setting):

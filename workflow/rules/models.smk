@@ -1,7 +1,7 @@
-# train-model and predict: one job for each model.
+# train-model or fetch-model, and predict: one job for each model.
 rule train_model:
     input:
-        images=IMAGES,
+        images=candidates(NATIVE),
     output:
         weights=ROOT / "models" / "{folder}" / "weights.safetensors",
         card=ROOT / "models" / "{folder}" / "card.json",
@@ -9,7 +9,7 @@ rule train_model:
     log:
         ROOT / "models" / "{folder}" / "train.log",
     wildcard_constraints:
-        folder="|".join(map(re.escape, MODEL_OF_FOLDER)),
+        folder=folders(TRAINED),
     resources:
         gpu=GPU,
     params:
@@ -23,9 +23,28 @@ rule train_model:
         "../scripts/train_model.py"
 
 
+rule fetch_model:
+    input:
+        lambda wildcards: local_weights(MODEL_OF_FOLDER[wildcards.folder]),
+    output:
+        weights=ROOT / "models" / "{folder}" / "weights.safetensors",
+        card=ROOT / "models" / "{folder}" / "card.json",
+    log:
+        ROOT / "models" / "{folder}" / "fetch.log",
+    wildcard_constraints:
+        folder=folders(name for name in MODELS if name not in TRAINED),
+    params:
+        recipe=lambda wildcards: dataclasses.asdict(MODEL_OF_FOLDER[wildcards.folder]),
+        code=code("stages.fetch"),
+    message:
+        "get {wildcards.folder}"
+    script:
+        "../scripts/fetch_model.py"
+
+
 rule predict:
     input:
-        images=IMAGES,
+        images=lambda wildcards: candidates(STUDY.view(wildcards.model)),
         weights=lambda wildcards: model_file(wildcards.model, "weights.safetensors"),
         card=lambda wildcards: model_file(wildcards.model, "card.json"),
     output:

@@ -1,11 +1,9 @@
-# select-images: which images the study attacks.
+# select-images: which images the study attacks, and each view of them.
 rule select_images:
     input:
-        images=IMAGES,
         predictions=[RESULTS / "predictions" / f"{name}.parquet" for name in MODELS],
     output:
-        selection=RESULTS / "selection.parquet",
-        images=RESULTS / "images.parquet",
+        RESULTS / "selection.parquet",
     log:
         RESULTS / "logs" / "select_images.log",
     params:
@@ -16,3 +14,19 @@ rule select_images:
         "select the images to attack"
     script:
         "../scripts/select_images.py"
+
+
+rule cut_images:
+    input:
+        candidates=lambda wildcards: candidates(wildcards.view),
+        selection=RESULTS / "selection.parquet",
+    output:
+        RESULTS / "images" / "{view}.parquet",
+    log:
+        RESULTS / "logs" / "images" / "{view}.log",
+    params:
+        code=code("stages.select"),
+    message:
+        "cut the selected images out of {wildcards.view}"
+    script:
+        "../scripts/cut_images.py"

@@ -2,27 +2,40 @@
 rule aggregate_models:
     input:
         cards=CARDS,
-        histories=HISTORIES,
+        predictions=[RESULTS / "predictions" / f"{name}.parquet" for name in MODELS],
     output:
-        models=RESULTS / "tables" / "models.parquet",
-        training=RESULTS / "tables" / "training.parquet",
+        RESULTS / "tables" / "models.parquet",
     log:
         RESULTS / "logs" / "tables" / "models.log",
     params:
-        models=MODELS,
         code=code("stages.aggregate"),
     message:
-        "table of the models and of their training"
+        "table of the models"
     script:
         "../scripts/aggregate_models.py"
+
+
+rule aggregate_training:
+    input:
+        HISTORIES,
+    output:
+        RESULTS / "tables" / "training.parquet",
+    log:
+        RESULTS / "logs" / "tables" / "training.log",
+    params:
+        models=TRAINED,
+        code=code("stages.aggregate"),
+    message:
+        "table of the models' training"
+    script:
+        "../scripts/aggregate_training.py"
 
 
 rule aggregate_attacks:
     input:
         adversarials=ADVERSARIALS,
-        cards=CARDS,
         histories=HISTORIES,
-        images=RESULTS / "images.parquet",
+        images=[RESULTS / "images" / f"{view}.parquet" for view in VIEWS],
     output:
         success=RESULTS / "tables" / "success.parquet",
         timing=RESULTS / "tables" / "timing.parquet",
@@ -30,8 +43,10 @@ rule aggregate_attacks:
     log:
         RESULTS / "logs" / "tables" / "attacks.log",
     params:
-        models=MODELS,
+        models=TRAINED,
         seed=STUDY.seed,
+        views={name: STUDY.view(name) for name in MODELS},
+        class_names=DATASET.class_names,
         code=code("stages.aggregate"),
     message:
         "tables of the attacks' success, times and examples"
@@ -47,6 +62,9 @@ rule aggregate_transfer:
     log:
         RESULTS / "logs" / "tables" / "transfer.log",
     params:
+        top_k=STUDY.top_k,
+        fits=STUDY.fits,
+        eight_bit=STUDY.eight_bit,
         code=code("stages.aggregate"),
     message:
         "table of the transfer rates"

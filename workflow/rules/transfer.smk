@@ -6,7 +6,7 @@ CLIENT = BASE / "src" / "advatlas" / "evaluator" / "client.py"
 rule evaluate_transfer:
     input:
         adversarials=RESULTS / "adversarials" / "{setting}" / "{source}.parquet",
-        images=RESULTS / "images.parquet",
+        images=lambda wildcards: selected(wildcards.source),
         predictions=RESULTS / "predictions" / "{target}.parquet",
         weights=lambda wildcards: model_file(wildcards.target, "weights.safetensors"),
         card=lambda wildcards: model_file(wildcards.target, "card.json"),
@@ -17,12 +17,14 @@ rule evaluate_transfer:
     resources:
         gpu=GPU,
     params:
-        top_k=STUDY.top_k,
+        top_k=max(STUDY.top_k),
+        fits=lambda wildcards: STUDY.setting(wildcards.setting).fits or STUDY.fits,
+        eight_bit="--eight-bit" if STUDY.eight_bit else "",
         code=lambda wildcards: model_code("stages.evaluate", wildcards.target),
     message:
         "show {wildcards.target} the {wildcards.setting} examples of {wildcards.source}"
     shell:
         "{sys.executable:q} -S -E {CLIENT:q} --adversarials {input.adversarials:q} --images {input.images:q}"
         " --weights {input.weights:q} --card {input.card:q} --predictions {input.predictions:q} --output {output:q}"
-        " --top-k {params.top_k} --batch-size {config[batch_size]} --device {config[device]}"
+        " --top-k {params.top_k} --fits {params.fits} {params.eight_bit} --batch-size {config[batch_size]} --device {config[device]}"
         " --threads {config[cpu_threads]} 2> {log:q}"

@@ -10,4 +10,6 @@ with job("aggregate attacks", snakemake.log[0]):
     histories = dict(zip(snakemake.params.models, paths(snakemake.input.histories), strict=True))
     success_table(adversarials, snakemake.params.seed, Path(snakemake.output.success))
     timing_table(histories, adversarials, Path(snakemake.output.timing))
-    examples_table(adversarials, Path(snakemake.input.images), Path(snakemake.output.examples))
+    images = {path.stem: path for path in paths(snakemake.input.images)}
+    views = {model: images[view] for model, view in snakemake.params.views.items()}
+    examples_table(adversarials, views, snakemake.params.class_names, Path(snakemake.output.examples))

@@ -7,4 +7,6 @@ from advatlas.stages.aggregate import transfer_table
 
 with job("aggregate transfer", snakemake.log[0]) as this:
     pairs = paths(snakemake.input.pairs)
-    transfer_table(pairs, Path(snakemake.output[0]), this.progress(len(pairs), "pair"))
+    top_k, fits = snakemake.params.top_k, snakemake.params.fits
+    progress = this.progress(len(pairs), "pair")
+    transfer_table(pairs, top_k, fits, Path(snakemake.output[0]), progress, eight_bit=snakemake.params.eight_bit)

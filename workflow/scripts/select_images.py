@@ -7,10 +7,8 @@ from advatlas.stages.select import select_images
 
 with job("select images", snakemake.log[0]):
     select_images(
-        Path(snakemake.input.images),
         paths(snakemake.input.predictions),
         snakemake.params.options,
         snakemake.params.num_classes,
-        Path(snakemake.output.selection),
-        Path(snakemake.output.images),
+        Path(snakemake.output[0]),
     )

@@ -6,7 +6,7 @@ import functools
 import inspect
 import time
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from advatlas.attacks.parameters import Parameter, check_values, parameters_of
 from advatlas.attacks.red_flags import check_logits, probabilities, red_flags, warn
 from advatlas.attacks.result import AttackResult
 from advatlas.errors import AdvatlasError
+from advatlas.models.classifier import fitting_batch
 from advatlas.progress import Progress, silent
 
 P = ParamSpec("P")
@@ -251,12 +252,8 @@ def linf_box(images: Tensor, epsilon: float | Tensor) -> tuple[Tensor, Tensor]:
 
 
 def default_forward_batch(images: Tensor) -> int:
-    """Return how many images a black-box attack shows the classifier at once.
-
-    On a CPU as many as its cache likes: 128 small ones, 16 of 3 x 224 x 224; on a GPU enough to keep it busy.
-    """
-    values = images[0].numel()
-    return max(64, min(4096, 2**28 // values)) if images.is_cuda else max(16, min(128, 2_500_000 // values))
+    """Return how many images a black-box attack shows the classifier at once; on a GPU enough to keep it busy."""
+    return max(64, min(4096, 2**28 // images[0].numel())) if images.is_cuda else fitting_batch(128, images, "cpu")
 
 
 def _report(progress: Progress, start: int, size: int, fraction: float) -> None:
@@ -283,24 +280,43 @@ def run_attack(
     Warns:
         RedFlagWarning: the first images show that results may not mean what they seem to mean.
     """
+    batches = (
+        (
+            images[start : start + batch_size],
+            goal.select(slice(start, start + batch_size)),
+            {k: v[start : start + batch_size] if isinstance(v, Tensor) else v for k, v in parameters.items()},
+        )
+        for start in range(0, len(images), batch_size)
+    )
+    return AttackResult.concatenate(list(attack_batches(function, classifier, batches, progress)))
+
+
+def attack_batches(
+    function: Attack,
+    classifier: nn.Module,
+    batches: Iterable[tuple[Tensor, Goal, dict[str, Any]]],
+    progress: Progress | None = None,
+) -> Iterator[AttackResult]:
+    """Attack batch after batch, of images, goal and parameters on the CPU; yields each result, on the CPU.
+
+    Warns:
+        RedFlagWarning: the first images show that results may not mean what they seem to mean.
+    """
     progress = silent() if progress is None else progress
     device = next(classifier.parameters()).device
-    with undisturbed(classifier):
-        sample = slice(0, min(batch_size, FLAGGED))
-        for flag in red_flags(classifier, images[sample].to(device), goal.select(sample).to(device)):
-            warn(flag)
-    parts = []
-    successes = 0
-    for start in range(0, len(images), batch_size):
-        chosen = slice(start, start + batch_size)
-        size = min(batch_size, len(images) - start)
-        listening = _listener.set(partial(_report, progress, start, size))
+    done = successes = 0
+    for images, goal, parameters in batches:
+        shown, wanted = images.to(device), goal.to(device)
+        if done == 0:
+            with undisturbed(classifier):
+                for flag in red_flags(classifier, shown[:FLAGGED], wanted.select(slice(0, FLAGGED))):
+                    warn(flag)
+        listening = _listener.set(partial(_report, progress, done, len(images)))
         try:
-            these = {k: v[chosen] if isinstance(v, Tensor) else v for k, v in parameters.items()}
-            part = function(classifier, images[chosen].to(device), goal.select(chosen).to(device), **these)
+            result = function(classifier, shown, wanted, **parameters).to("cpu")
         finally:
             _listener.reset(listening)
-        parts.append(part.to("cpu"))
-        successes += int(parts[-1].success.sum())
-        progress.at(start + size, note=f"success {successes}/{start + size}")
-    return AttackResult.concatenate(parts)
+        done += len(images)
+        successes += int(result.success.sum())
+        progress.at(done, note=f"success {successes}/{done}")
+        yield result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,15 @@ class ImageSet:
         positions = np.array(indices)
         chosen = torch.as_tensor(positions)
         return ImageSet(self.ids[positions], self.images[chosen], self.labels[chosen])
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[ImageSet]) -> ImageSet:
+        """Return the images of several sets, one after the other."""
+        return cls(
+            np.concatenate([part.ids for part in parts]),
+            torch.cat([part.images for part in parts]),
+            torch.cat([part.labels for part in parts]),
+        )
 
     def pixels(self) -> Tensor:
         """Return the images as float32 in [0, 1]."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from advatlas import torchvision_compat  # noqa: F401 (torchvision and timm, imported where needed, need it)
 from advatlas.data.dataset import Dataset, Pool, Source
 from advatlas.errors import AdvatlasError
 
@@ -64,8 +65,6 @@ def read_shards(folder: Path, split: str) -> Pool:
 
 def _read_torchvision(cls_name: str, root: Path, download: bool) -> dict[str, Pool]:
     from torchvision import datasets
-
-    from advatlas import torchvision_compat  # noqa: F401 (must come before torchvision)
 
     pools = {}
     for split, train in (("train", True), ("test", False)):

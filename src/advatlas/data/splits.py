@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from advatlas.data.dataset import Dataset, Pool, Source
 from advatlas.data.imageset import ImageSet
 from advatlas.errors import AdvatlasError
 from advatlas.seeds import derive_seed
-from advatlas.storage.artifacts import read_artifact, write_artifact
+from advatlas.storage.artifacts import Artifact, artifact_writer, read_artifact, read_parts
 from advatlas.storage.tensors import tensor_column
 
 SPLITS = ("train", "validation", "test")
@@ -96,19 +97,36 @@ def _check(dataset: Dataset, pools: dict[str, Pool]) -> None:
 
 def save_splits(path: Path, splits: dict[str, ImageSet], metadata: dict[str, Any]) -> None:
     """Write all splits as one Parquet file: image_id, split, label, image (uint8 C x H x W)."""
-    images = torch.cat([splits[name].images for name in SPLITS])
-    columns = {
-        "image_id": np.concatenate([splits[name].ids for name in SPLITS]),
-        "split": np.repeat(SPLITS, [len(splits[name]) for name in SPLITS]),
-        "label": torch.cat([splits[name].labels for name in SPLITS]).numpy(),
-        "image": tensor_column(images.numpy()),
-    }
-    write_artifact(path, "images", columns, metadata)
+    with artifact_writer(path, "images", metadata) as writer:
+        for name in SPLITS:
+            writer.write(image_columns(splits[name], name))
 
 
 def load_split(path: Path, split: str) -> ImageSet:
-    """Read one split of a file that :func:`save_splits` wrote."""
-    artifact = read_artifact(path, "images", filters=[("split", "==", split)])
+    """Read one split of a file of images."""
+    return _image_set(read_artifact(path, "images", filters=[("split", "==", split)]))
+
+
+def read_images(path: Path, size: int) -> Iterator[ImageSet]:
+    """Read the test images of a file part by part, at most ``size`` at once."""
+    for part in read_parts(path, "images", size):
+        images = _image_set(part)
+        test = part.column("split") == "test"
+        if test.any():
+            yield images if test.all() else images.subset(test)
+
+
+def image_columns(images: ImageSet, split: str = "test") -> dict[str, Any]:
+    """Return images as columns of the kind ``images``."""
+    return {
+        "image_id": images.ids,
+        "split": np.repeat([split], len(images)),
+        "label": images.labels.numpy(),
+        "image": tensor_column(images.images.numpy()),
+    }
+
+
+def _image_set(artifact: Artifact) -> ImageSet:
     return ImageSet(
         artifact.column("image_id"),
         torch.from_numpy(artifact.tensor("image")),

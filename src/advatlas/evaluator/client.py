@@ -140,6 +140,8 @@ def main():
         parser.add_argument(f"--{name}", required=True)
     for name in ("top-k", "batch-size", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--fits", nargs="+", required=True)
+    parser.add_argument("--eight-bit", action="store_true")
     arguments = parser.parse_args()
     fields = (
         "adversarials",
@@ -149,6 +151,8 @@ def main():
         "predictions",
         "output",
         "top_k",
+        "fits",
+        "eight_bit",
         "batch_size",
         "device",
     )

@@ -16,13 +16,13 @@ import psutil
 
 from advatlas.devices import device_slot, make_deterministic
 from advatlas.errors import AdvatlasError
-from advatlas.stages.evaluate import PairRequest, Warehouse, evaluate_transfer
+from advatlas.stages.evaluate import Warehouse, evaluate_transfer, pair_request
 
 
 def serve(path: Path, owner: int, idle_seconds: float, device: str) -> None:
     """Answer one request after another.
 
-    A request is a line of JSON, the fields of :class:`PairRequest`; the answer is a line of JSON, ``{"error": null}`` or
+    A request is a line of JSON, the fields of a ``PairRequest``; the answer is a line of JSON, ``{"error": null}`` or
     what went wrong. The pair is written to ``<output>.part``; the client renames it, so that a client which was
     killed leaves no result behind its scheduler's back.
 
@@ -69,7 +69,7 @@ def _answer(connection: socket.socket, warehouse: Warehouse, device: str) -> Non
         try:
             content = json.loads(line)
             part = Path(content.pop("part"))
-            request = PairRequest(**content)
+            request = pair_request(content)
             with device_slot(device) as name:
                 evaluate_transfer(replace(request, device=name), warehouse, output=part)
         except AdvatlasError as mistake:

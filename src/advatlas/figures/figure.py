@@ -26,11 +26,13 @@ class Figure:
             ``per_attack``).
         tables: the names of the tables it reads.
         per_attack: drawn once for each attack of the study.
+        needs: features (of :meth:`advatlas.studies.Study.features`) without which there is nothing to draw.
     """
 
     module: str
     tables: tuple[str, ...]
     per_attack: bool = False
+    needs: frozenset[str] = frozenset()
 
     def draw(self, tables: Tables, attack: str | None = None) -> Canvas:
         """Draw the figure from its tables."""

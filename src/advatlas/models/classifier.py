@@ -23,6 +23,7 @@ class Classifier(nn.Module):
         input_size: C, H, W.
         mean, std: per-channel normalisation of images in [0, 1].
         card: everything else that is known of the model.
+        first_class: how many of the network's first outputs are left out: 1 where it has a background class.
     """
 
     mean: Tensor
@@ -39,9 +40,11 @@ class Classifier(nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
         card: dict[str, Any] | None = None,
+        first_class: int = 0,
     ) -> None:
         super().__init__()
         self.network = network
+        self.first_class = first_class
         self.name, self.family, self.num_classes, self.input_size = name, family, num_classes, input_size
         self.card = {} if card is None else card
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
@@ -54,7 +57,16 @@ class Classifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         normalised = (images - self.mean) / self.std
         logits: Tensor = self.network(normalised.contiguous(memory_format=torch.channels_last))
-        return logits
+        return logits[:, self.first_class :] if self.first_class else logits
+
+
+def fitting_batch(batch_size: int, images: Tensor, device: str | torch.device) -> int:
+    """Return how many images go through a network at once.
+
+    On a CPU as many as its cache likes, at most ``batch_size``: 128 small ones, 16 of 3 x 224 x 224.
+    """
+    values = max(1, images[0].numel()) if len(images) else 1
+    return batch_size if torch.device(device).type == "cuda" else max(1, min(batch_size, max(8, 2_500_000 // values)))
 
 
 @torch.no_grad()

@@ -12,12 +12,16 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import nn
 
 from advatlas.data.dataset import Dataset
 from advatlas.data.imageset import ImageSet
+from advatlas.data.views import NATIVE, View
 from advatlas.errors import AdvatlasError
+from advatlas.models.building import build_library_network
 from advatlas.models.classifier import Classifier
 from advatlas.models.complexity import count_macs, count_parameters
+from advatlas.models.folding import fold_batch_norm
 from advatlas.models.initialise import GAUSSIAN_STD, initialise
 from advatlas.models.small import ARCHITECTURES
 from advatlas.models.small.architecture import SmallNetwork
@@ -124,7 +128,7 @@ def _accuracy(network: SmallNetwork, images: ImageSet, dataset: Dataset, device:
 
 def is_excluded(card: dict[str, Any]) -> bool:
     """Say whether a model did not train and so takes no part in a study (an X of bendaya2020's Table 2)."""
-    return bool(card["status"] != "trained")
+    return card["status"] not in ("trained", "pretrained")
 
 
 def save_model(network: torch.nn.Module, card: dict[str, Any], weights: Path, card_path: Path) -> None:
@@ -160,27 +164,41 @@ def load_classifier(weights: Path | str, card: dict[str, Any], device: str = "cp
         AdvatlasError: the weights are absent, damaged or not those of the card.
     """
     weights = Path(weights)
-    remedy = f"delete it and run again, and it will be trained anew: rm '{weights}'"
+    remedy = f"delete it and run again, and it will be made anew: rm '{weights}'"
     try:
         digest = hashlib.sha256(weights.read_bytes()).hexdigest()
         if digest != card["weights_sha256"]:
             raise AdvatlasError(f"{weights}: the weights differ from the checksum in the model's card; {remedy}")
         tensors = load_file(weights)
-        channels, size, _ = card["input_size"]
-        network = ARCHITECTURES[card["architecture"]](channels, size, card["num_classes"], card["width"])
+        network = _network_of(card)
         network.load_state_dict(tensors)
     except FileNotFoundError as error:
-        raise AdvatlasError(f"{weights}: no such file; let the pipeline train the model") from error
+        raise AdvatlasError(f"{weights}: no such file; let the pipeline make it") from error
     except (SafetensorError, RuntimeError, KeyError) as error:
         raise AdvatlasError(f"{weights}: not the weights of {card['architecture']} ({error}); {remedy}") from error
+    if "build" in card:
+        network = fold_batch_norm(network, tuple(card["input_size"]))
     classifier = Classifier(
         network,
         name=card["name"],
         family=card["family"],
         num_classes=card["num_classes"],
-        input_size=(channels, size, size),
+        input_size=tuple(card["input_size"]),
         mean=card["mean"],
         std=card["std"],
         card=card,
+        first_class=card.get("outputs", card["num_classes"]) - card["num_classes"],
     )
     return classifier.to(device)
+
+
+def _network_of(card: dict[str, Any]) -> nn.Module:
+    if "build" in card:
+        return build_library_network(card["build"])
+    channels, size, _ = card["input_size"]
+    return ARCHITECTURES[card["architecture"]](channels, size, card["num_classes"], card["width"])
+
+
+def view_name(card: dict[str, Any]) -> str:
+    """Return the name of the view a model sees; ``native`` for data sets of one size."""
+    return View(**card["view"]).name if "view" in card else NATIVE

@@ -6,6 +6,7 @@ to run, so they have a table of their own; all other tables are the same bytes e
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,19 +15,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from advatlas.data.fitting import belongs
 from advatlas.data.splits import load_split
 from advatlas.metrics.intervals import bootstrap_mean, wilson
 from advatlas.models.zoo import is_excluded, load_card
 from advatlas.progress import Progress
 from advatlas.seeds import derive_seed
-from advatlas.stages.generate import Adversarials, load_adversarials
-from advatlas.storage.artifacts import Artifact, read_artifact, write_frame
+from advatlas.stages.generate import load_adversarials
+from advatlas.storage.artifacts import KINDS, Artifact, read_artifact, read_metadata, write_frame
 
 PRECISIONS = {"float": "", "uint8": "_uint8"}
-MEASURES = ("fooled", "matched_top1", "matched_topk")
-DENOMINATORS = ("all", "clean_correct", "source_success", "source_success_and_clean_correct")
+DENOMINATORS = ("all", "clean_correct", "shown_correct", "source_success", "source_success_and_clean_correct")
 EXAMPLES = 8
-_EXAMPLE_COLUMNS = ("image_id", "label", "prediction", "confidence", "success", "linf", "l2")
+_EXAMPLE_COLUMNS = ("image_id", "label", "prediction", "confidence", "success", "linf", "l2", "ssim", "seconds")
+_PLAIN = [name for name, kind in KINDS["adversarials"].items() if kind is not None]
 
 
 def with_interval(frame: pd.DataFrame) -> pd.DataFrame:
@@ -37,31 +39,46 @@ def with_interval(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(rate=rate, low=low, high=high)
 
 
-def models_table(cards: Iterable[Path], output: Path) -> None:
-    """Write one row a model: complexity, accuracy and whether it was excluded (bendaya2020 Tables 1 and 2)."""
+def models_table(cards: Sequence[Path], predictions: Sequence[Path], output: Path) -> None:
+    """Write one row a model: complexity, accuracy and whether it was excluded (bendaya2020 Tables 1 and 2; su2018 Table 1).
+
+    ``test_accuracy`` is measured: of a trained model on the test images, of a pretrained one on the study's candidates.
+    ``published_*`` stand in the papers' tables, NaN where nothing does.
+    """
     rows = []
-    for path in cards:
+    for path, said in zip(cards, predictions, strict=True):
         card = load_card(path)
-        n = card["test_images"]
+        ranks = read_artifact(said, "predictions").column("label_rank")
+        n = card.get("test_images", len(ranks))
         rows.append(
             {
                 "model": card["name"],
                 "architecture": card["architecture"],
                 "family": card["family"],
-                "initialisation": card["initialisation"],
-                "width": card["width"],
+                "initialisation": card.get("initialisation", "pretrained"),
+                "width": card.get("width", 1.0),
+                "input_size": card["input_size"][-1],
                 "parameters": card["parameters"],
                 "macs": card["macs"],
-                "validation_accuracy": card["validation_accuracy"],
-                "count": round(card["test_accuracy"] * n),
+                "validation_accuracy": card.get("validation_accuracy", np.nan),
+                "count": round(card["test_accuracy"] * n) if "test_accuracy" in card else int((ranks == 0).sum()),
                 "n": n,
+                "top5_accuracy": (ranks < 5).mean() if len(ranks) else np.nan,
+                "paper_name": card.get("paper_name") or card["name"],
+                "year": card.get("year"),
+                "layers": card.get("layers"),
+                "published_parameters": 1e6 * (card.get("paper_parameters") or np.nan),
+                "published_top1": (card.get("top1") or np.nan) / 100,
+                "published_top5": (card.get("top5") or np.nan) / 100,
+                "weights": card.get("weights", "trained here"),
+                "licence": card.get("licence", ""),
                 "excluded": is_excluded(card),
                 "status": card["status"],
                 "reason": card["reason"],
-                "best_epoch": card["best_epoch"],
+                "best_epoch": card.get("best_epoch"),
             }
         )
-    frame = with_interval(pd.DataFrame(rows))
+    frame = with_interval(pd.DataFrame(rows).astype({"year": "Int64", "layers": "Int64", "best_epoch": "Int64"}))
     write_frame(
         output,
         frame.rename(
@@ -100,7 +117,7 @@ def success_table(adversarials: Sequence[Path], seed: int, output: Path) -> None
     """
     rows = []
     for path in adversarials:
-        artifact = read_artifact(path, "adversarials")
+        artifact = read_artifact(path, "adversarials", columns=_PLAIN)
         setting, source = artifact.metadata["setting"], artifact.metadata["source"]
         frame = artifact.frame()
         won = frame[frame["success"]]
@@ -148,7 +165,7 @@ def timing_table(histories: dict[str, Path], adversarials: Sequence[Path], outpu
             }
         )
     for path in adversarials:
-        artifact = read_artifact(path, "adversarials")
+        artifact = read_artifact(path, "adversarials", columns=["seconds"])
         seconds = artifact.column("seconds")
         rows.append(
             {
@@ -164,26 +181,39 @@ def timing_table(histories: dict[str, Path], adversarials: Sequence[Path], outpu
     write_frame(output, frame.assign(seconds_per_unit=frame["seconds"] / frame["units"].replace(0, np.nan)))
 
 
-def transfer_table(pairs: Sequence[Path], output: Path, progress: Progress) -> None:
-    """Write one row for each setting, pair, measure, precision and denominator: count, n, rate and interval.
+def transfer_table(
+    pairs: Sequence[Path],
+    top_k: Sequence[int],
+    fits: Sequence[str],
+    output: Path,
+    progress: Progress,
+    *,
+    eight_bit: bool = True,
+) -> None:
+    """Write one row for each setting, pair, fit, measure, precision and denominator: count, n, rate and interval.
 
-    ``measure`` is ``fooled`` for every setting and ``matched_top1``, ``matched_topk`` for targeted ones; ``precision`` says
-    whether the images were as stored or rounded to 8 bits. The denominators: ``all`` examples, failed ones included
-    (su2018's text); ``clean_correct`` on the target; ``source_success``; and both. Where source and target are the same
-    model the rate is the attack's success rate.
+    ``fit`` says how images were brought to the target's size; pairs of one size, where nothing is done, stand under every
+    fit, so that the rows of one fit are a whole matrix. ``measure`` is ``fooled`` for every setting and ``matched_top{k}``
+    for targeted ones (the target class among the first k), and ``clean_error``: how many of the originals, shown in the
+    same way, the target gets wrong. ``precision`` says whether the images were as stored or rounded to 8 bits. The
+    denominators: ``all`` examples, failed ones included (su2018's text); ``clean_correct``, those whose original the
+    target gets right in its own view; ``shown_correct``, in the view it is shown (su2018's code); ``source_success``; and
+    ``source_success_and_clean_correct``. Where source and target are the same model the rate is the attack's success.
     """
     rows = []
     for path in pairs:
         artifact = read_artifact(path, "transfer")
-        rows += list(_pair_rows(artifact))
+        rows += list(_pair_rows(artifact, top_k, fits, eight_bit))
         progress.advance()
     frame = pd.DataFrame(rows)
-    for column in ("setting", "attack", "goal", "source", "target", "measure", "precision", "denominator"):
+    for column in ("setting", "attack", "goal", "source", "target", "fit", "measure", "precision", "denominator"):
         frame[column] = frame[column].astype("category")
     write_frame(output, with_interval(frame))
 
 
-def _pair_rows(artifact: Artifact) -> Iterable[dict[str, Any]]:
+def _pair_rows(
+    artifact: Artifact, top_k: Sequence[int], fits: Sequence[str], eight_bit: bool
+) -> Iterable[dict[str, Any]]:
     metadata = artifact.metadata
     head = {
         **_setting_columns(metadata["setting"]),
@@ -191,56 +221,90 @@ def _pair_rows(artifact: Artifact) -> Iterable[dict[str, Any]]:
         "target": metadata["target"],
         "excluded": metadata["excluded"],
     }
-    measures = MEASURES if metadata["setting"]["goal"] != "untargeted" else MEASURES[:1]
-    clean = artifact.column("clean_correct").astype(bool)
-    for precision, suffix in PRECISIONS.items():
-        won = artifact.column("source_success" + suffix).astype(bool)
-        chosen = dict(zip(DENOMINATORS, (np.ones(len(artifact), bool), clean, won, won & clean), strict=True))
-        for measure in measures:
-            reached = artifact.column(measure + suffix).astype(bool)
-            for denominator, among in chosen.items():
-                yield {
-                    **head,
-                    "measure": measure,
-                    "precision": precision,
-                    "denominator": denominator,
-                    "count": int((reached & among).sum()),
-                    "n": int(among.sum()),
-                }
+    frame = artifact.frame()
+    for fit in metadata["setting"].get("fits") or fits:
+        shown = frame[frame["fit"].map(lambda way, fit=fit: belongs(way, fit))]
+        flags = {name: shown[name].to_numpy(dtype=bool) for name in ("clean_correct", "shown_correct")}
+        for precision, suffix in PRECISIONS.items():
+            if suffix and not eight_bit:
+                continue
+            won = shown[f"source_success{suffix}"].to_numpy(dtype=bool)
+            everything = np.ones(len(shown), bool)
+            both = won & flags["clean_correct"]
+            chosen = dict(zip(DENOMINATORS, (everything, *flags.values(), won, both), strict=True))
+            measures = {"fooled": shown[f"fooled{suffix}"].to_numpy(dtype=bool)}
+            if metadata["setting"]["goal"] != "untargeted":
+                measures |= _matched(shown, suffix, top_k)
+            measures["clean_error"] = ~flags["shown_correct"]
+            for measure, reached in measures.items():
+                for denominator, among in chosen.items():
+                    yield {
+                        **head,
+                        "fit": fit,
+                        "measure": measure,
+                        "precision": precision,
+                        "denominator": denominator,
+                        "count": int((reached & among).sum()),
+                        "n": int(among.sum()),
+                    }
 
 
-def examples_table(adversarials: Sequence[Path], images: Path, output: Path) -> None:
+def _matched(shown: pd.DataFrame, suffix: str, top_k: Sequence[int]) -> dict[str, np.ndarray]:
+    """Return for each k whether the target class is among the first k; k = 1 always."""
+    ranks = {1, *top_k}
+    if not len(shown):
+        return {f"matched_top{k}": np.empty(0, bool) for k in sorted(ranks)}
+    said = np.stack(shown[f"top_k{suffix}"].tolist())
+    hit = said == shown["target"].to_numpy(dtype=np.int64)[:, None]
+    return {f"matched_top{k}": hit[:, :k].any(1) for k in sorted(ranks)}
+
+
+def examples_table(
+    adversarials: Sequence[Path], views: dict[str, Path], class_names: Sequence[str], output: Path
+) -> None:
     """Write a few adversarial examples of every setting and source, with their pixels, for people to look at.
 
     For each attack and source the same images under all its settings: of each class the one fooled most often, and of
     those the eight fooled most often.
+
+    Args:
+        views: the file of selected images as each source sees them.
+        class_names: by class.
     """
-    clean = load_split(images, "test")
-    by_source: dict[tuple[str, str], list[Adversarials]] = {}
+    selected = functools.cache(lambda path: load_split(path, "test"))
+    by_source: dict[tuple[str, str], list[Path]] = {}
     for path in adversarials:
-        stored = load_adversarials(path, clean)
-        metadata = stored.artifact.metadata
-        by_source.setdefault((metadata["setting"]["attack"], metadata["source"]), []).append(stored)
+        metadata = read_metadata(path)
+        by_source.setdefault((metadata["setting"]["attack"], metadata["source"]), []).append(path)
     rows = []
     for (attack, source), group in by_source.items():
-        shown = _most_fooled(pd.concat([stored.artifact.frame() for stored in group]))
-        for stored in group:
+        shown = _most_fooled(pd.concat([_plain(path, ["image_id", "label", "success"]) for path in group]))
+        for path in group:
+            stored = load_adversarials(path, selected(views[source]))
             frame = stored.artifact.frame()
             for place in np.flatnonzero(frame["image_id"].isin(shown)):
                 row = frame.iloc[place]
+                original, image = stored.part(slice(place, place + 1))
                 rows.append(
                     {
                         "setting": stored.artifact.metadata["setting"]["name"],
                         "attack": attack,
                         "source": source,
                         **{name: row[name] for name in _EXAMPLE_COLUMNS},
-                        "shape": list(stored.images.shape[1:]),
-                        "original": stored.originals[place].numpy().ravel(),
-                        "image": stored.images[place].numpy().ravel(),
+                        "label_name": class_names[row["label"]],
+                        "prediction_name": class_names[row["prediction"]],
+                        "shape": list(image.shape[1:]),
+                        "original": original.numpy().ravel(),
+                        "image": image.numpy().ravel(),
                     }
                 )
-    columns = ["setting", "attack", "source", *_EXAMPLE_COLUMNS, "shape", "original", "image"]
-    write_frame(output, pd.DataFrame(rows, columns=columns))
+    columns = ["setting", "attack", "source", *_EXAMPLE_COLUMNS, "label_name", "prediction_name"]
+    write_frame(output, pd.DataFrame(rows, columns=[*columns, "shape", "original", "image"]))
+
+
+def _plain(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """Return the columns of adversarials without the tensor, which is nearly all of the file."""
+    return read_artifact(path, "adversarials", columns=columns or _PLAIN).frame()
 
 
 def _most_fooled(frame: pd.DataFrame) -> set[str]:

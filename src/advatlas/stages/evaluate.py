@@ -5,24 +5,25 @@ The same function serves the warm evaluator and a process of its own (``python -
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
+import torch
 
-from advatlas.data.imageset import ImageSet
+from advatlas.data.fitting import SAME, fit_images, ways
 from advatlas.data.splits import load_split
 from advatlas.devices import device_slot, make_deterministic
 from advatlas.errors import one_line_errors
-from advatlas.models.classifier import Classifier, predict_logits
-from advatlas.models.zoo import is_excluded, load_card, load_classifier
-from advatlas.stages.generate import Adversarials, load_adversarials
-from advatlas.storage.artifacts import no_rows, read_artifact, write_artifact
+from advatlas.models.classifier import Classifier, fitting_batch, predict_logits
+from advatlas.models.zoo import is_excluded, load_card, load_classifier, view_name
+from advatlas.stages.generate import Adversarials, load_adversarials, to_uint8
+from advatlas.storage.artifacts import KINDS, artifact_writer, no_rows, read_artifact
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,7 +31,11 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class PairRequest:
-    """The files of one ordered pair, and how to evaluate it."""
+    """The files of one ordered pair, and how to evaluate it.
+
+    ``images`` is the source's view of the selected images; ``fits`` are ways to bring them to the target's size;
+    ``eight_bit`` asks for the images rounded to 8 bits as well.
+    """
 
     adversarials: str
     images: str
@@ -39,77 +44,135 @@ class PairRequest:
     predictions: str
     output: str
     top_k: int
+    fits: tuple[str, ...]
+    eight_bit: bool
     batch_size: int
     device: str
 
 
+def pair_request(content: dict[str, Any]) -> PairRequest:
+    """Return the request of a pair from what the client sent as JSON."""
+    return PairRequest(**{**content, "fits": tuple(content["fits"])})
+
+
 def evaluate_pair(
-    adversarials: Adversarials, target: Classifier, clean_correct: np.ndarray, top_k: int, batch_size: int
-) -> dict[str, Any]:
-    """Return the columns of the kind ``transfer``.
+    adversarials: Adversarials,
+    target: Classifier,
+    clean_correct: np.ndarray,
+    shown_correct: dict[str, np.ndarray],
+    top_k: int,
+    batch_size: int,
+    *,
+    eight_bit: bool = True,
+) -> Iterator[dict[str, Any]]:
+    """Yield the columns of the kind ``transfer``, for each way in which the images are brought to the target's size.
 
     Args:
         adversarials: of the source model.
         target: the model that sees them.
-        clean_correct: bool, N: whether the target gets the clean image of each adversarial right.
+        clean_correct: bool, N: whether the target gets its own view of each original right.
+        shown_correct: for each fit (of :mod:`advatlas.data.fitting`) bool, N: whether the target gets the source's view
+            of each original, fitted in that way, right.
         top_k: how many of the target's classes are recorded, best first.
+        eight_bit: evaluate the images rounded to 8 bits as well; otherwise those columns are null.
 
-    ``fooled`` means that the target does not say the true class; ``matched_top1`` and ``matched_topk`` that the target
-    class of a targeted attack is its first, or among its first ``top_k`` (null for untargeted attacks).
+    ``fooled`` means that the target does not say the true class; ``matched_top1`` that it says the target class of a
+    targeted attack (null for untargeted ones).
     """
     artifact = adversarials.artifact
     labels = artifact.column("label")
     wanted = artifact.table["target"].to_pylist()
-    columns: dict[str, Any] = {
-        "image_id": artifact.column("image_id"),
-        "label": labels,
-        "target": wanted,
-        "clean_correct": clean_correct,
-    }
-    for suffix, images in (("", adversarials.images), ("_uint8", adversarials.images_uint8)):
-        best = predict_logits(target, images, batch_size).topk(top_k, dim=1).indices.numpy()
-        columns["source_success" + suffix] = artifact.column("success" + suffix)
-        columns["prediction" + suffix] = best[:, 0]
-        columns["top_k" + suffix] = list(best.astype(np.int32))
-        columns["fooled" + suffix] = best[:, 0] != labels
-        columns["matched_top1" + suffix] = [
-            None if t is None else t == row[0] for t, row in zip(wanted, best, strict=True)
-        ]
-        columns["matched_topk" + suffix] = [
-            None if t is None else t in row for t, row in zip(wanted, best, strict=True)
-        ]
-    return columns
+    count = len(artifact)
+    batch = fitting_batch(batch_size, torch.empty(1, *target.input_size), next(target.parameters()).device)
+    for fit, correct in shown_correct.items():
+        best = {suffix: np.empty((count, top_k), np.int32) for suffix in ("", "_uint8")[: 1 + eight_bit]}
+        for start in range(0, count, batch):
+            rows = slice(start, start + batch)
+            _, images = adversarials.part(rows)
+            for suffix in best:
+                shown = to_uint8(images) if suffix else images
+                logits = predict_logits(target, fit_images(shown, target.input_size[-1], fit), batch)
+                best[suffix][rows] = logits.topk(top_k, dim=1).indices.numpy()
+        columns: dict[str, Any] = {
+            "image_id": artifact.column("image_id"),
+            "label": labels,
+            "target": wanted,
+            "fit": [fit] * count,
+            "clean_correct": clean_correct,
+            "shown_correct": correct,
+        }
+        for suffix, said in best.items():
+            first = said[:, 0].astype(np.int64)
+            columns["source_success" + suffix] = artifact.column("success" + suffix)
+            columns["prediction" + suffix] = first
+            columns["top_k" + suffix] = list(said)
+            columns["fooled" + suffix] = first != labels
+            columns["matched_top1" + suffix] = [
+                None if t is None else t == p for t, p in zip(wanted, first, strict=True)
+            ]
+        for name in KINDS["transfer"]:
+            columns.setdefault(name, [None] * count)
+        yield columns
 
 
 class Warehouse:
     """What pairs share, kept in bounded memory: models, adversarials, images, clean predictions.
 
     An entry is found by path, size and time of change, so a file made anew is read anew.
+
+    Args:
+        models, adversarials: bytes of each to keep; the last one used is always kept.
     """
 
-    def __init__(self, models: int = 32, adversarials: int = 8) -> None:
-        self.classifier = _by_file(models, _classifier)
-        self.adversarials = _by_file(adversarials, self._adversarials)
-        self.images: Callable[[str], ImageSet] = _by_file(2, lambda path: load_split(Path(path), "test"))
-        self.correct = _by_file(models, _correct)
+    def __init__(self, models: int = 3 * 2**30, adversarials: int = 2 * 2**30) -> None:
+        self.classifier = _by_file(_classifier, models, lambda c: sum(p.nbytes for p in c.parameters()))
+        self.adversarials = _by_file(self._adversarials, adversarials, lambda a: a.nbytes)
+        self.images = _by_file(
+            lambda path: load_split(Path(path), "test"), adversarials // 2, lambda i: i.images.nbytes
+        )
+        self.correct = _by_file(_correct, 2**26, lambda c: 100 * len(c))
+        self._shown: dict[tuple[Any, ...], dict[str, bool]] = {}
 
     def _adversarials(self, path: str, images: str) -> Adversarials:
         return load_adversarials(path, self.images(images))
 
+    def shown_correct(self, request: PairRequest, fit: str) -> dict[str, bool]:
+        """Say of each original, in the source's view and fitted to the target, whether the target gets it right."""
+        key = (_state(request.images), request.images, _state(request.weights), request.weights, fit)
+        if key not in self._shown:
+            target = self.classifier(request.weights, request.card, request.device)
+            images = self.images(request.images)
+            batch = fitting_batch(request.batch_size, torch.empty(1, *target.input_size), request.device)
+            right: list[np.ndarray] = []
+            for start in range(0, len(images), batch):
+                part = images.subset(np.arange(start, min(start + batch, len(images))))
+                logits = predict_logits(target, fit_images(part.pixels(), target.input_size[-1], fit), batch)
+                right.append((logits.argmax(1) == part.labels).numpy())
+            self._shown[key] = dict(zip(images.ids, np.concatenate(right), strict=True))
+        return self._shown[key]
 
-def _by_file(size: int, load: Callable[P, R]) -> Callable[P, R]:
-    """Cache a loader whose first argument is a path; a changed file is another entry."""
 
-    @functools.lru_cache(maxsize=size)
-    def cached(_state: tuple[int, int], *args: P.args, **kwargs: P.kwargs) -> R:
-        return load(*args, **kwargs)
+def _state(path: str) -> tuple[int, int]:
+    stat = Path(path).stat()
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _by_file(load: Callable[P, R], limit: int, size: Callable[[R], int]) -> Callable[P, R]:
+    """Cache a loader whose first argument is a path, up to ``limit`` bytes; a changed file is another entry."""
+    kept: OrderedDict[Any, R] = OrderedDict()
 
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            stat = Path(str(args[0])).stat()
+            key = (_state(str(args[0])), args, tuple(kwargs.items()))
         except OSError:
             return load(*args, **kwargs)  # says what is missing
-        return cached((stat.st_mtime_ns, stat.st_size), *args, **kwargs)  # type: ignore[arg-type]
+        if key not in kept:
+            loaded = load(*args, **kwargs)
+            while kept and sum(map(size, kept.values())) + size(loaded) > limit:
+                kept.popitem(last=False)
+            kept[key] = loaded
+        kept.move_to_end(key)
+        return kept[key]
 
     return call
 
@@ -134,23 +197,39 @@ def evaluate_transfer(request: PairRequest, warehouse: Warehouse, output: Path |
         "target": target_card["name"],
         "excluded": bool(source["excluded"] or is_excluded(target_card)),
     }
-    if metadata["excluded"] or len(adversarials.artifact) == 0:
-        columns = no_rows("transfer")
-    else:
+    with artifact_writer(output or request.output, "transfer", metadata) as writer:
+        if metadata["excluded"] or len(adversarials.artifact) == 0:
+            writer.write(no_rows("transfer"))
+            return
         correct = warehouse.correct(request.predictions)
-        clean_correct = np.array([correct[i] for i in adversarials.artifact.column("image_id")])
         classifier = warehouse.classifier(request.weights, request.card, request.device)
-        columns = evaluate_pair(adversarials, classifier, clean_correct, request.top_k, request.batch_size)
-    write_artifact(output or request.output, "transfer", columns, metadata)
+        ids = adversarials.artifact.column("image_id")
+        size = adversarials.originals.shape[-1]
+        shown: dict[str, np.ndarray] = {}
+        for fit in ways(size, classifier.input_size[-1], request.fits):
+            own_view = fit == SAME and Path(request.images).stem == view_name(target_card)
+            right = correct if own_view else warehouse.shown_correct(request, fit)
+            shown[fit] = np.array([right[i] for i in ids])
+        clean_correct = np.array([correct[i] for i in ids])
+        for columns in evaluate_pair(
+            adversarials,
+            classifier,
+            clean_correct,
+            shown,
+            request.top_k,
+            request.batch_size,
+            eight_bit=request.eight_bit,
+        ):
+            writer.write(columns)
 
 
 def main() -> None:
     """Evaluate the pair whose request stands as JSON in the first argument."""
     with one_line_errors():
-        request = PairRequest(**json.loads(sys.argv[1]))
+        request = pair_request(json.loads(sys.argv[1]))
         make_deterministic(int(sys.argv[2]))
         with device_slot(request.device) as device:
-            evaluate_transfer(replace(request, device=device), Warehouse(models=1, adversarials=1))
+            evaluate_transfer(replace(request, device=device), Warehouse())
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,37 +13,50 @@ import torch
 from torch import Tensor
 
 from advatlas.attacks import ATTACKS
-from advatlas.attacks.attack import run_attack
+from advatlas.attacks.attack import attack_batches
 from advatlas.attacks.goal import Goal, Targeted, Untargeted
 from advatlas.attacks.red_flags import RedFlagWarning
 from advatlas.attacks.result import AttackResult
 from advatlas.data.imageset import ImageSet
-from advatlas.data.splits import load_split
+from advatlas.data.splits import read_images
 from advatlas.metrics.distortion import norms, ssim
-from advatlas.models.classifier import Classifier, predict_logits
+from advatlas.models.classifier import Classifier, fitting_batch, predict_logits
 from advatlas.models.zoo import is_excluded, load_card, load_classifier
 from advatlas.progress import Progress
-from advatlas.storage.artifacts import Artifact, no_rows, read_artifact, write_artifact
+from advatlas.stages.select import attacked_images
+from advatlas.storage.artifacts import Artifact, artifact_writer, no_rows, read_artifact
 from advatlas.storage.tensors import tensor_column, toward_zero_float16
+
+# Images read at once.
+PART = 64
 
 
 @dataclass(frozen=True)
 class Adversarials:
-    """Stored adversarial examples, joined with the clean images they were made from.
+    """Stored adversarial examples beside the clean images they were made from, as small as they are on disk.
 
     Attributes:
-        originals: float32, N x C x H x W in [0, 1].
-        images: what every target sees: ``clip(originals + perturbation)``.
+        originals: uint8, N x C x H x W.
+        perturbation: float16, N x C x H x W.
     """
 
     artifact: Artifact
     originals: Tensor
-    images: Tensor
+    perturbation: np.ndarray
 
     @property
-    def images_uint8(self) -> Tensor:
-        """The same images after rounding to 8 bits, as an image file would hold them."""
-        return (self.images * 255).round() / 255
+    def nbytes(self) -> int:
+        return int(self.originals.numel() + self.perturbation.nbytes)
+
+    def part(self, rows: slice | int) -> tuple[Tensor, Tensor]:
+        """Return originals and what every target sees, ``clip(originals + perturbation)``: float32 in [0, 1]."""
+        clean = self.originals[rows].to(torch.float32) / 255
+        return clean, _shown(clean, self.perturbation[rows])
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Round images to 8 bits, as an image file would hold them; still float32 in [0, 1]."""
+    return (images * 255).round() / 255
 
 
 def generate_adversarials(
@@ -57,76 +71,69 @@ def generate_adversarials(
     batch_size: int,
     progress: Progress,
 ) -> None:
-    """Attack the selected images that the source model gets right, and write the adversarials.
+    """Attack the selected images that the source model gets right, batch by batch, and write the adversarials.
 
     The columns are those of the kind ``adversarials``; success is evaluated on the images as they are stored, and once
     more after rounding to 8 bits. An excluded source gives a file without rows.
     """
     card = load_card(card_path)
-    clean, goal = _attacked(setting, images, selection, predictions, excluded=is_excluded(card))
+    targets = attacked_images(setting, selection, predictions, excluded=is_excluded(card))
     metadata = {"setting": setting, "source": card["name"], "excluded": is_excluded(card)}
-    shape = tuple(clean.images.shape[1:])
-    if len(clean) == 0:
-        write_artifact(output, "adversarials", no_rows("adversarials", perturbation=shape), metadata)
-        progress.say("nothing to attack: " + (card["reason"] or "no selected image is classified correctly"))
-        return
-    classifier = load_classifier(weights, card, device)
-    progress.total = len(clean)
-    originals = clean.pixels()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", RedFlagWarning)
-        result = run_attack(
-            ATTACKS[setting["attack"]], classifier, originals, goal, setting["parameters"], batch_size, progress
-        )
-    metadata["red_flags"] = sorted({str(w.message) for w in caught if w.category is RedFlagWarning})
-    for flag in metadata["red_flags"]:
+    with artifact_writer(output, "adversarials", metadata) as writer:
+        if not targets:
+            writer.write(no_rows("adversarials", perturbation=tuple(card["input_size"])))
+            progress.say("nothing to attack: " + (card["reason"] or "no selected image is classified correctly"))
+            return
+        classifier = load_classifier(weights, card, device)
+        progress.total = len(targets)
+        given: list[tuple[ImageSet, Goal]] = []
+
+        def batches() -> Iterator[tuple[Tensor, Goal, dict[str, Any]]]:
+            for clean in _attacked(
+                images, targets, fitting_batch(batch_size, torch.empty(1, *card["input_size"]), device)
+            ):
+                given.append((clean, _goal(clean, targets)))
+                yield clean.pixels(), given[-1][1], setting["parameters"]
+
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", RedFlagWarning)
+            for result in attack_batches(ATTACKS[setting["attack"]], classifier, batches(), progress):
+                clean, goal = given.pop()
+                bounded = "epsilon" in setting["parameters"]
+                writer.write(_columns(classifier, clean, goal, result, bounded=bounded))
+        flags = sorted({str(w.message) for w in caught if w.category is RedFlagWarning})
+        writer.metadata["red_flags"] = flags
+    for flag in flags:
         progress.warn(flag)
-    columns = _columns(classifier, clean, goal, originals, result, batch_size)
-    write_artifact(output, "adversarials", columns, metadata)
 
 
-def _attacked(
-    setting: dict[str, Any], images: Path, selection: Path, predictions: Path, *, excluded: bool
-) -> tuple[ImageSet, Goal]:
-    """Return the images to attack and the goal of each."""
-    clean = load_split(images, "test")
-    chosen = read_artifact(selection, "selection")
-    if excluded:
-        return clean.subset(np.arange(0)), Untargeted(torch.empty(0, dtype=torch.int64))
-    said = read_artifact(predictions, "predictions").frame().set_index("image_id").loc[clean.ids]
-    labels = clean.labels.numpy()
-    targets = {
-        "untargeted": None,
-        "random": chosen.column("random_target"),
-        "least_likely": said["least_likely"].to_numpy(),
-        "class": np.full_like(labels, setting["target_class"] or 0),
-    }[setting["goal"]]
-    attacked = said["correct"].to_numpy()
-    if targets is None:
-        return clean.subset(attacked), Untargeted(torch.from_numpy(labels[attacked]))
-    attacked = attacked & (targets != labels)
-    return clean.subset(attacked), Targeted(torch.from_numpy(labels[attacked]), torch.from_numpy(targets[attacked]))
+def _attacked(images: Path, targets: dict[str, int | None], size: int) -> Iterator[ImageSet]:
+    """Yield the images to attack, ``size`` at once; the last batch may be smaller."""
+    waiting: list[ImageSet] = []
+    for part in read_images(images, PART):
+        wanted = part.subset(np.array([i in targets for i in part.ids], dtype=bool))
+        waiting = [ImageSet.concatenate([*waiting, wanted])]
+        while len(waiting[0]) >= size:
+            yield waiting[0].subset(np.arange(size))
+            waiting = [waiting[0].subset(np.arange(size, len(waiting[0])))]
+    if waiting and len(waiting[0]):
+        yield waiting[0]
+
+
+def _goal(clean: ImageSet, targets: dict[str, int | None]) -> Goal:
+    wanted = [targets[i] for i in clean.ids]
+    if None in wanted:
+        return Untargeted(clean.labels)
+    return Targeted(clean.labels, torch.tensor(wanted, dtype=torch.int64))
 
 
 def _columns(
-    classifier: Classifier,
-    clean: ImageSet,
-    goal: Goal,
-    originals: Tensor,
-    result: AttackResult,
-    batch_size: int,
+    classifier: Classifier, clean: ImageSet, goal: Goal, result: AttackResult, *, bounded: bool
 ) -> dict[str, Any]:
-    perturbation = (result.images - originals).numpy()
-    half = toward_zero_float16(perturbation)
-    stored = _shown(originals, half)
-    logits = predict_logits(classifier, stored, batch_size)
-    if bool((result.success & ~goal.success(logits)).any()):
-        # The nearest adversarials lie so close to the boundary that half precision brings them back.
-        stored = _shown(originals, perturbation)
-        logits = predict_logits(classifier, stored, batch_size)
-    else:
-        perturbation = half
-    rounded = predict_logits(classifier, (stored * 255).round() / 255, batch_size)
+    originals = clean.pixels()
+    perturbation, logits = _stored(classifier, originals, goal, result, bounded=bounded)
+    stored = _shown(originals, perturbation)
+    rounded = predict_logits(classifier, to_uint8(stored), len(clean))
     return {
         "image_id": clean.ids,
         "label": clean.labels.numpy(),
@@ -146,6 +153,34 @@ def _columns(
     }
 
 
+# The nearest adversarials lie so close to the boundary that half precision brings them back. They are then stored this
+# much farther from their originals, the first that succeeds: 2**-10 is the spacing of half precision.
+STRETCHES = (1 + 2**-11, 1 + 2**-10, 1 + 2**-9, 1 + 2**-8, 1 + 2**-7)
+
+
+def _stored(
+    classifier: Classifier, originals: Tensor, goal: Goal, result: AttackResult, *, bounded: bool
+) -> tuple[np.ndarray, Tensor]:
+    """Return the perturbation as float16, and the logits of the images it gives.
+
+    It is rounded towards zero, so that storing it leaves no budget. Where the attack has none (``bounded`` is False), an
+    image whose success that would undo is stored a little farther out. What still fails then is stored as a failure.
+    """
+    exact = (result.images - originals).numpy()
+    perturbation = toward_zero_float16(exact)
+    logits = predict_logits(classifier, _shown(originals, perturbation), len(originals))
+    for stretch in () if bounded else STRETCHES:
+        lost = (result.success & ~goal.success(logits)).nonzero().squeeze(1)
+        if len(lost) == 0:
+            break
+        farther = (exact[lost.numpy()] * stretch).astype(np.float16)
+        again = predict_logits(classifier, _shown(originals[lost], farther), len(lost))
+        for place, index in enumerate(lost.tolist()):
+            if bool(goal.select(slice(index, index + 1)).success(again[place : place + 1])):
+                perturbation[index], logits[index] = farther[place], again[place]
+    return perturbation, logits
+
+
 def _shown(originals: Tensor, perturbation: np.ndarray) -> Tensor:
     """Return the images that follow from a stored perturbation: what every target sees."""
     return (originals + torch.from_numpy(perturbation.astype(np.float32))).clamp(0, 1)
@@ -155,5 +190,6 @@ def load_adversarials(path: Path | str, images: ImageSet) -> Adversarials:
     """Read adversarials and join them with the selected clean images."""
     artifact = read_artifact(path, "adversarials")
     place = {identifier: index for index, identifier in enumerate(images.ids)}
-    originals = images.subset(np.array([place[i] for i in artifact.column("image_id")], dtype=np.int64)).pixels()
-    return Adversarials(artifact, originals, _shown(originals, artifact.tensor("perturbation")))
+    positions = np.array([place[i] for i in artifact.column("image_id")], dtype=np.int64)
+    plain = Artifact(artifact.path, artifact.table.drop_columns("perturbation"), artifact.metadata)
+    return Adversarials(plain, images.images[torch.from_numpy(positions)], artifact.tensor("perturbation"))

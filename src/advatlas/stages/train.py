@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from advatlas.data import DATASETS
+from advatlas.data.dataset import Dataset
 from advatlas.data.splits import SPLITS, load_split
 from advatlas.models.training import Epoch, TrainingOptions
 from advatlas.models.zoo import ModelRecipe, save_model, train_model
@@ -32,6 +33,7 @@ def train(
     model = ModelRecipe(**{**recipe, "training": TrainingOptions(**recipe["training"])})
     splits = {split: load_split(images, split) for split in SPLITS}
     dataset = DATASETS[read_metadata(images)["dataset"]["name"]]
+    assert isinstance(dataset, Dataset)
     network, result, card = train_model(model, dataset, splits, device, progress)
     save_model(network, card, weights, card_path)
     frame = pd.DataFrame(

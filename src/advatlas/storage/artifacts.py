@@ -29,6 +29,7 @@ _TENSOR = None
 
 KINDS: dict[str, dict[str, pa.DataType | None]] = {
     "images": {"image_id": _TEXT, "split": _TEXT, "label": _INT, "image": _TENSOR},
+    "pictures": {"image_id": _TEXT, "label": _INT, "file": _TEXT, "place": _TEXT},
     "training": {
         "epoch": _INT,
         "train_loss": _FLOAT,
@@ -44,12 +45,14 @@ KINDS: dict[str, dict[str, pa.DataType | None]] = {
         "prediction": _INT,
         "confidence": _FLOAT,
         "least_likely": _INT,
+        "label_rank": _INT,
         "correct": _FLAG,
     },
     "selection": {
         "image_id": _TEXT,
         "label": _INT,
         "random_target": _INT,
+        "order": _INT,
         "models_correct": _INT,
         "common_correct": _FLAG,
     },
@@ -76,19 +79,28 @@ KINDS: dict[str, dict[str, pa.DataType | None]] = {
         "image_id": _TEXT,
         "label": _INT,
         "target": _INT,
-        "source_success": _FLAG,
+        "fit": _TEXT,
         "clean_correct": _FLAG,
+        "shown_correct": _FLAG,
+        "source_success": _FLAG,
         "prediction": _INT,
         "top_k": pa.list_(pa.int32()),
         "fooled": _FLAG,
         "matched_top1": _FLAG,
-        "matched_topk": _FLAG,
         "source_success_uint8": _FLAG,
         "prediction_uint8": _INT,
         "top_k_uint8": pa.list_(pa.int32()),
         "fooled_uint8": _FLAG,
         "matched_top1_uint8": _FLAG,
-        "matched_topk_uint8": _FLAG,
+    },
+    "maxima": {
+        "image_id": _TEXT,
+        "label": _INT,
+        "goal": _TEXT,
+        "target": _INT,
+        "norm": _TEXT,
+        "margin": _FLOAT,
+        "maxima": pa.list_(pa.float32()),
     },
 }
 
@@ -128,44 +140,107 @@ class Artifact:
         return frame
 
 
-def write_artifact(path: Path | str, kind: str, columns: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
-    """Write the columns of an artifact of a kind listed in :data:`KINDS`, atomically.
+class ArtifactWriter:
+    """Writes an artifact part by part, so that no more than a part is in memory; used by :func:`artifact_writer`.
 
-    ``None`` in a column is a missing value. Equal content gives equal bytes.
+    Attributes:
+        metadata: may be added to until the file is closed.
+    """
+
+    def __init__(self, path: Path, kind: str, metadata: Mapping[str, Any]) -> None:
+        self.kind, self.metadata, self.rows = kind, dict(metadata), 0
+        self._path = path
+        self._writer: pq.ParquetWriter | None = None
+
+    def write(self, columns: Mapping[str, Any]) -> None:
+        """Append rows; ``None`` in a column is a missing value.
+
+        Raises:
+            ValueError: a column is missing or not part of the kind.
+        """
+        expected = KINDS[self.kind]
+        if set(columns) != set(expected):
+            raise ValueError(f"{self.kind}: columns differ from the schema: {sorted(set(columns) ^ set(expected))}")
+        table = pa.table(
+            {
+                name: columns[name] if column is None else pa.array(columns[name], column)
+                for name, column in expected.items()
+            }
+        )
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd")
+        self._writer.write_table(table)
+        self.rows += table.num_rows
+
+    def close(self) -> None:
+        """Write the metadata and end the file."""
+        if self._writer is None:
+            raise ValueError(f"{self.kind}: nothing was written, not even columns without rows")
+        described = {"kind": self.kind, "rows": self.rows, **self.metadata}
+        self._writer.add_key_value_metadata({_METADATA_KEY: json.dumps(described, sort_keys=True).encode()})
+        self._writer.close()
+
+    def abandon(self) -> None:
+        """Close the file without making it whole."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+@contextmanager
+def artifact_writer(path: Path | str, kind: str, metadata: Mapping[str, Any]) -> Iterator[ArtifactWriter]:
+    """Write an artifact of a kind listed in :data:`KINDS` in parts; the file appears whole when the block ends.
+
+    Equal parts give equal bytes.
 
     Raises:
-        ValueError: a column is missing or not part of the kind.
         AdvatlasError: the file cannot be written.
     """
-    expected = KINDS[kind]
-    if set(columns) != set(expected):
-        raise ValueError(f"{kind}: columns differ from the schema: {sorted(set(columns) ^ set(expected))}")
-    table = pa.table(
-        {
-            name: columns[name] if column is None else pa.array(columns[name], column)
-            for name, column in expected.items()
-        }
-    )
-    described = {"kind": kind, "rows": table.num_rows, **metadata}
-    table = table.replace_schema_metadata({_METADATA_KEY: json.dumps(described, sort_keys=True).encode()})
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        writer = ArtifactWriter(temporary, kind, metadata)
+        try:
+            yield writer
+        except BaseException:
+            writer.abandon()
+            raise
+        writer.close()
 
 
-def read_artifact(path: Path | str, kind: str, filters: list[Any] | None = None) -> Artifact:
-    """Read an artifact and check that it is whole and of the expected kind.
+def write_artifact(path: Path | str, kind: str, columns: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+    """Write an artifact in one part; see :func:`artifact_writer`."""
+    with artifact_writer(path, kind, metadata) as writer:
+        writer.write(columns)
+
+
+def read_artifact(
+    path: Path | str, kind: str, filters: list[Any] | None = None, columns: list[str] | None = None
+) -> Artifact:
+    """Read an artifact, or some of its columns, and check that it is whole and of the expected kind.
 
     Raises:
         AdvatlasError: the file is absent, unreadable, truncated, or of another kind.
     """
     path = Path(path)
     with _readable(path), pq.ParquetFile(path) as file:
-        metadata = _metadata_of(file)
-        rows = file.metadata.num_rows
-        if metadata["kind"] != kind or metadata["rows"] != rows:
-            raise ValueError(f"{rows} rows of kind '{metadata['kind']}', expected {metadata['rows']} of kind '{kind}'")
-        table = pq.read_table(path, filters=filters) if filters else file.read()
+        metadata = _checked(file, kind)
+        table = pq.read_table(path, filters=filters) if filters else file.read(columns)
     return Artifact(path, table, metadata)
+
+
+def read_parts(path: Path | str, kind: str, rows: int) -> Iterator[Artifact]:
+    """Read an artifact part by part, at most ``rows`` rows at once; checks as :func:`read_artifact` does."""
+    path = Path(path)
+    with _readable(path), pq.ParquetFile(path) as file:
+        metadata = _checked(file, kind)
+        for batch in file.iter_batches(rows):
+            yield Artifact(path, pa.Table.from_batches([batch]), metadata)
+
+
+def _checked(file: pq.ParquetFile, kind: str) -> dict[str, Any]:
+    metadata = _metadata_of(file)
+    rows = file.metadata.num_rows
+    if metadata["kind"] != kind or metadata["rows"] != rows:
+        raise ValueError(f"{rows} rows of kind '{metadata['kind']}', expected {metadata['rows']} of kind '{kind}'")
+    return metadata
 
 
 def read_metadata(path: Path | str) -> dict[str, Any]:
@@ -180,7 +255,7 @@ def read_metadata(path: Path | str) -> dict[str, Any]:
 
 
 def _metadata_of(file: pq.ParquetFile) -> dict[str, Any]:
-    found = (file.schema_arrow.metadata or {}).get(_METADATA_KEY)
+    found = (file.metadata.metadata or {}).get(_METADATA_KEY)
     if found is None:
         raise ValueError("no Advatlas metadata in it")
     metadata: dict[str, Any] = json.loads(found)

@@ -20,7 +20,7 @@ class Preset:
     Attributes:
         paper: its short name.
         attacks: entries of a study's ``attacks``.
-        clever: keyword arguments of :class:`advatlas.metrics.clever.Sampling`; None where the paper has no CLEVER.
+        clever: keyword arguments of :class:`advatlas.metrics.clever_sampling.Sampling`; None where the paper has no CLEVER.
     """
 
     name: str

@@ -1,0 +1,14 @@
+"""Rule fetch_model."""
+
+from pathlib import Path
+
+from advatlas.data.views import View
+from advatlas.job import job
+from advatlas.models.pretrained import PretrainedRecipe
+from advatlas.stages.fetch import fetch_model
+
+described = dict(snakemake.params.recipe)
+recipe = PretrainedRecipe(**{**described, "view": View(**described["view"])})
+with job(f"get {recipe.name}", snakemake.log[0]):
+    folder = snakemake.config["weights_dir"]
+    fetch_model(recipe, Path(folder) if folder else None, Path(snakemake.output.weights), Path(snakemake.output.card))
