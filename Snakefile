@@ -37,6 +37,7 @@ include: "workflow/rules/figures.smk"
 
 
 onstart:
+    print_estimate()
     lift_job_rate_limit()
 
 

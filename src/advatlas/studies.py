@@ -186,6 +186,7 @@ class Study:
     fits: tuple[str, ...]
     eight_bit: bool
     clever: CleverSpec | None
+    contrasts: tuple[dict[str, Any], ...]
     figures: tuple[str, ...]
 
     def model(self, name: str) -> ModelRecipe | PretrainedRecipe:
@@ -225,11 +226,16 @@ class Study:
             "trained": any(isinstance(recipe, ModelRecipe) for recipe in self.models),
             "pretrained": any(isinstance(recipe, PretrainedRecipe) for recipe in self.models),
             "clever": self.clever is not None,
+            "contrasts": bool(self.contrasts),
             "targeted": goals != {"untargeted"},
             "several_sizes": len(sizes) > 1,
             "several_fits": len(sizes) > 1 and any(len(s.fits or self.fits) > 1 for s in self.settings),
         }
         return {feature for feature, present in found.items() if present}
+
+    def analysis_options(self) -> dict[str, Any]:
+        """Return what the analyses follow from, besides their tables."""
+        return {"seed": self.seed, "contrasts": list(self.contrasts)}
 
     def selection_options(self) -> dict[str, Any]:
         """Return what the selection follows from, besides the predictions."""
@@ -403,6 +409,11 @@ def _build(path: Path, content: dict[str, Any], places: Places) -> Study:
         fits=_fits(content.get("fit")) or FITS[:1],
         eight_bit=content.get("eight_bit", True),
         clever=_clever(content["clever"], content["seed"]) if "clever" in content else None,
+        contrasts=_contrasts(
+            content.get("contrasts", []),
+            [recipe.name for recipe in models],
+            open_ended=any("weights_dir" in entry for entry in content["models"]),
+        ),
         figures=(),
     )
     drawn = [name for name, figure in FIGURES.items() if figure.needs <= study.features()]
@@ -413,6 +424,22 @@ def _build(path: Path, content: dict[str, Any], places: Places) -> Study:
             lacking = ", ".join(sorted(FIGURES[figure].needs - study.features()))
             raise _Mistake(("figures", index), f"'{figure}' cannot be drawn: the study has no {lacking}")
     return dataclasses.replace(study, figures=tuple(figures))
+
+
+def _contrasts(content: list[dict[str, Any]], models: list[str], *, open_ended: bool) -> tuple[dict[str, Any], ...]:
+    """Return the contrasts whose models are all there; in a study whose models depend on a local folder some may not be."""
+    for index, contrast in enumerate(content):
+        if len(contrast["of"]) != len(contrast["against"]):
+            raise _Mistake(
+                ("contrasts", index),
+                f"{len(contrast['of'])} models stand against {len(contrast['against'])}; they are paired",
+            )
+        absent = sorted({*contrast["of"], *contrast["against"]} - set(models))
+        if absent and not open_ended:
+            raise _Mistake(
+                ("contrasts", index), f"the study has no model {', '.join(absent)}; it has: {one_of(models)}"
+            )
+    return tuple(c for c in content if {*c["of"], *c["against"]} <= set(models))
 
 
 def _clever(content: dict[str, Any], seed: int) -> CleverSpec:
@@ -472,6 +499,7 @@ def _pretrained_models(content: dict[str, Any], dataset: PicturesSpec, places: P
                 own = View(entry.get("input_size", recipe.view.size), recipe.view.crop_pct, recipe.view.interpolation)
                 recipe = dataclasses.replace(
                     recipe,
+                    macs=recipe.macs if own.size == recipe.view.size else None,
                     view=dataset.view(own),
                     name=entry.get("name", recipe.name),
                     weights=entry.get("weights", recipe.weights),

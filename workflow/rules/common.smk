@@ -1,14 +1,17 @@
 # The study, and from it every name the rules use. Config reaches jobs through params, so that Snakemake tracks it; what
 # must not make results stale (where data lies, the device, the batch size) is read by the scripts from config itself.
 import dataclasses
+import functools
 import os
 import re
 import sys
 from pathlib import Path
 
+from advatlas.analyses import ANALYSES
 from advatlas.attacks import ATTACKS
 from advatlas.devices import uses_gpu
 from advatlas.errors import AdvatlasError
+from advatlas.estimate import describe
 from advatlas.data.views import NATIVE
 from advatlas.figures import FIGURES as FIGURE_REGISTRY
 from advatlas.locks import clear_stale_locks
@@ -23,8 +26,13 @@ configfile: "config.yaml"
 
 BASE = Path(workflow.basedir)
 
+# While the rules are read Snakemake does not say yet whether anything will run.
+DRY_RUN = any(
+    re.fullmatch(r"--dry-?run|-[a-mo-z]*n[a-z]*", argument) for argument in sys.argv
+)
+
 try:
-    completed, STUDY = open_study(config, BASE, dry_run=workflow.dryrun)
+    completed, STUDY = open_study(config, BASE, dry_run=DRY_RUN)
     config.update(completed)
 except AdvatlasError as error:
     print(f"advatlas: {error}", file=sys.stderr)
@@ -36,6 +44,14 @@ if workflow.is_main_process:
     clear_stale_locks(Path(".snakemake"))
 
 DATASET = STUDY.dataset.dataset
+
+# Large networks on a CPU ask for and return hundreds of megabytes a pass: huge pages that are kept halve their time
+# (benchmarks/networks.py). Jobs inherit this; other C libraries ignore it.
+os.environ.setdefault(
+    "GLIBC_TUNABLES",
+    "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0"
+    ":glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456",
+)
 
 # What the clients of the warm evaluator need and Snakemake must not track.
 os.environ["ADVATLAS_RUN_PID"] = str(os.getpid())
@@ -61,9 +77,23 @@ TRAINED = [
     name for name in MODELS if not isinstance(STUDY.model(name), PretrainedRecipe)
 ]
 SETTINGS = [setting.name for setting in STUDY.settings]
-TABLE_NAMES = ["models", "success", "transfer", "timing", "examples"]
+TABLE_NAMES = [
+    "models",
+    "predictions",
+    "success",
+    "adversarials",
+    "transfer",
+    "outcomes",
+    "timing",
+    "examples",
+    "strips",
+]
 TABLE_NAMES += ["training"] if TRAINED else []
 TABLE_NAMES += ["clever"] if STUDY.clever else []
+ANALYSIS_NAMES = [
+    name for name, analysis in ANALYSES.items() if analysis.needs <= STUDY.features()
+]
+TABLE_NAMES += ANALYSIS_NAMES
 TABLES = [RESULTS / "tables" / f"{name}.parquet" for name in TABLE_NAMES]
 FIGURES = [
     RESULTS / "figures" / f"{name}.{extension}"
@@ -80,6 +110,7 @@ wildcard_constraints:
     source=ANY_MODEL,
     target=ANY_MODEL,
     setting="|".join(map(re.escape, SETTINGS)),
+    analysis="|".join(ANALYSIS_NAMES),
     view="|".join(map(re.escape, VIEWS)),
     figure="|".join(map(re.escape, STUDY.figure_names())),
 
@@ -139,6 +170,7 @@ def attack_modules(setting):
     return [module.removeprefix("advatlas.") for module in modules]
 
 
+@functools.cache
 def code(*roots):
     """Return the fingerprint of the library code behind a rule: an edit there, and no other, makes its files stale."""
     return fingerprint(*(f"advatlas.{root}" for root in roots))
@@ -149,10 +181,31 @@ def model_code(stage, name, *more):
     return code(stage, architecture_module(name), *more)
 
 
+def analysis_tables(name):
+    """Return the names of the tables an analysis reads, of those the study has."""
+    analysis = ANALYSES[name]
+    return [
+        *analysis.tables,
+        *(table for table in analysis.also if table in TABLE_NAMES),
+    ]
+
+
 def figure_of(file):
     """Return the registry's figure and the attack, from a figure file's name."""
     name, _, attack = file.partition("-")
     return FIGURE_REGISTRY[name], attack or None
+
+
+def print_estimate():
+    """Say what a study of pretrained models will cost; of small networks that are trained it is not worth saying."""
+    if not TRAINED:
+        data = Path(config["data_dir"])
+        found = len(DATASET.find(data)) if DATASET.present(data) else None
+        print(describe(STUDY, found), file=sys.stderr)
+
+
+if DRY_RUN and workflow.is_main_process:
+    print_estimate()
 
 
 def print_summary():

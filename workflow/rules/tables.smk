@@ -4,13 +4,14 @@ rule aggregate_models:
         cards=CARDS,
         predictions=[RESULTS / "predictions" / f"{name}.parquet" for name in MODELS],
     output:
-        RESULTS / "tables" / "models.parquet",
+        models=RESULTS / "tables" / "models.parquet",
+        predictions=RESULTS / "tables" / "predictions.parquet",
     log:
         RESULTS / "logs" / "tables" / "models.log",
     params:
         code=code("stages.aggregate"),
     message:
-        "table of the models"
+        "tables of the models and their predictions"
     script:
         "../scripts/aggregate_models.py"
 
@@ -38,8 +39,10 @@ rule aggregate_attacks:
         images=[RESULTS / "images" / f"{view}.parquet" for view in VIEWS],
     output:
         success=RESULTS / "tables" / "success.parquet",
+        adversarials=RESULTS / "tables" / "adversarials.parquet",
         timing=RESULTS / "tables" / "timing.parquet",
         examples=RESULTS / "tables" / "examples.parquet",
+        strips=RESULTS / "tables" / "strips.parquet",
     log:
         RESULTS / "logs" / "tables" / "attacks.log",
     params:
@@ -57,8 +60,10 @@ rule aggregate_attacks:
 rule aggregate_transfer:
     input:
         pairs=PAIRS,
+        selection=RESULTS / "selection.parquet",
     output:
-        RESULTS / "tables" / "transfer.parquet",
+        transfer=RESULTS / "tables" / "transfer.parquet",
+        outcomes=RESULTS / "tables" / "outcomes.parquet",
     log:
         RESULTS / "logs" / "tables" / "transfer.log",
     params:
@@ -70,3 +75,23 @@ rule aggregate_transfer:
         "table of the transfer rates"
     script:
         "../scripts/aggregate_transfer.py"
+
+
+rule analyse:
+    input:
+        lambda wildcards: [
+            RESULTS / "tables" / f"{name}.parquet"
+            for name in analysis_tables(wildcards.analysis)
+        ],
+    output:
+        RESULTS / "tables" / "{analysis}.parquet",
+    log:
+        RESULTS / "logs" / "tables" / "{analysis}.log",
+    params:
+        tables=lambda wildcards: analysis_tables(wildcards.analysis),
+        options=STUDY.analysis_options(),
+        code=lambda wildcards: fingerprint(ANALYSES[wildcards.analysis].module),
+    message:
+        "analyse {wildcards.analysis}"
+    script:
+        "../scripts/analyse.py"

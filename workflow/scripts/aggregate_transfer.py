@@ -9,4 +9,13 @@ with job("aggregate transfer", snakemake.log[0]) as this:
     pairs = paths(snakemake.input.pairs)
     top_k, fits = snakemake.params.top_k, snakemake.params.fits
     progress = this.progress(len(pairs), "pair")
-    transfer_table(pairs, top_k, fits, Path(snakemake.output[0]), progress, eight_bit=snakemake.params.eight_bit)
+    transfer_table(
+        pairs,
+        top_k,
+        fits,
+        Path(snakemake.input.selection),
+        Path(snakemake.output.transfer),
+        Path(snakemake.output.outcomes),
+        progress,
+        eight_bit=snakemake.params.eight_bit,
+    )

@@ -18,7 +18,7 @@ from advatlas.data.pictures import (
 )
 from advatlas.errors import AdvatlasError
 
-RESOURCES = Path(__file__).parent / "imagenet_classes.csv"
+CLASSES = Path(__file__).parents[1] / "resources" / "imagenet_classes.csv"
 GROUND_TRUTHS = (
     "LOC_val_solution.csv",
     "imagenet_2012_validation_synset_labels.txt",
@@ -31,7 +31,7 @@ PREFIX = "ILSVRC2012_val_"
 @functools.cache
 def classes() -> tuple[tuple[str, str], ...]:
     """Return (wnid, name) of the 1,000 classes in the order of their numbers, which is that of their wnids."""
-    with open(RESOURCES, newline="", encoding="utf-8") as file:
+    with open(CLASSES, newline="", encoding="utf-8") as file:
         return tuple((row["wnid"], row["name"]) for row in csv.DictReader(file))
 
 

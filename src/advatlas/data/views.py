@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,6 +49,6 @@ class View:
         from torchvision.transforms.functional import center_crop, resize
 
         mode = InterpolationMode(self.interpolation)
-        resized = resize(picture, [math.floor(self.size / self.crop_pct)], mode)
+        resized = resize(picture, [round(self.size / self.crop_pct)], mode)
         view: Image = center_crop(resized, [self.size, self.size])
         return view

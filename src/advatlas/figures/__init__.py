@@ -8,6 +8,17 @@ FIGURES: dict[str, Figure] = {
     "transfer": Figure("advatlas.figures.transfer", ("models", "transfer"), per_attack=True),
     "complexity": Figure("advatlas.figures.complexity", ("models", "success")),
     "examples": Figure("advatlas.figures.examples", ("examples", "success"), per_attack=True),
+    "matching": Figure(
+        "advatlas.figures.matching", ("models", "transfer"), per_attack=True, needs=frozenset({"targeted"})
+    ),
+    "sweeps": Figure("advatlas.figures.sweeps", ("models", "success")),
+    "frontier": Figure(
+        "advatlas.figures.frontier", ("models", "robustness", "frontier"), needs=frozenset({"pretrained"})
+    ),
+    "variants": Figure("advatlas.figures.variants", ("models", "adversarials"), needs=frozenset({"pretrained"})),
+    "strips": Figure("advatlas.figures.strips", ("models", "strips"), per_attack=True, needs=frozenset({"pretrained"})),
+    "fits": Figure("advatlas.figures.fits", ("fits",), needs=frozenset({"several_fits"})),
+    "wordnet": Figure("advatlas.figures.wordnet", ("wordnet",), needs=frozenset({"pretrained"})),
     "training": Figure("advatlas.figures.training", ("models", "training"), needs=frozenset({"trained"})),
 }
 

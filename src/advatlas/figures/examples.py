@@ -25,7 +25,7 @@ def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
     success = success[(success["attack"] == attack) & ~success["excluded"] & (success["n"] > 0)]
     settings = style.settings_in_order(success)
     if not settings:
-        return _nothing(attack)
+        return style.nothing(f"no source model was attacked with {style.attack_name(attack)}")
     source = success.groupby("source", sort=False)["count"].sum().idxmax()
     shown = examples[(examples["attack"] == attack) & (examples["source"] == source)].sort_values(
         "label", kind="stable"
@@ -58,15 +58,15 @@ def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
 def _column(axes: np.ndarray, column: int, row: int, example: pd.Series) -> None:
     original, image = (_picture(example, name) for name in ("original", "image"))
     _show(axes[0, column], original)
-    axes[0, column].set_title(f"{example['label']}", fontsize=8)
+    axes[0, column].set_title(style.shorten(example["label_name"], 14), fontsize=7)
     change = image - original
     scale = np.abs(change).max() or 1.0
     _show(axes[1 + 2 * row, column], 0.5 + change / (2 * scale))
     axis = axes[2 + 2 * row, column]
     _show(axis, image)
     axis.set_title(
-        f"{example['prediction']} ({example['confidence']:.0%})",
-        fontsize=8,
+        f"{style.shorten(example['prediction_name'], 12)} ({example['confidence']:.0%})",
+        fontsize=7,
         color="firebrick" if example["success"] else "black",
         pad=2,
     )
@@ -82,9 +82,3 @@ def _show(axis: Axes, picture: np.ndarray) -> None:
 
 def _label(axis: Axes, text: str) -> None:
     axis.text(-0.12, 0.5, text, transform=axis.transAxes, ha="right", va="center", fontsize=8)
-
-
-def _nothing(attack: str) -> Figure:
-    fig = plt.figure(figsize=(5, 1))
-    fig.text(0.5, 0.5, f"no source model was attacked with {style.attack_name(attack)}", ha="center")
-    return fig

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
 
 mpl.use("Agg")
 
@@ -49,6 +52,42 @@ def apply() -> None:
     )
 
 
+def nothing(message: str) -> Figure:
+    """Return a figure that says why there is nothing to draw."""
+    fig = plt.figure(figsize=(5, 1))
+    fig.text(0.5, 0.5, message, ha="center")
+    return fig
+
+
+def colour_bar(fig: Figure, axes: Any, image: ScalarMappable, label: str) -> None:
+    """Put one colour bar beside all panels."""
+    bar = fig.colorbar(image, ax=axes, shrink=0.75, aspect=30, pad=0.02)
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+
+
+def shorten(name: str, length: int = 18) -> str:
+    """Return a class's name cut to a length."""
+    return name if len(name) <= length else name[: length - 1].rstrip() + "…"
+
+
+def goal_name(goal: str) -> str:
+    """Return a goal in words: ``untargeted``, ``random target``, ``least likely target``."""
+    return goal if goal == "untargeted" else f"{goal.replace('_', ' ')} target"
+
+
+def model_looks(models: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return colour (by family), marker and line of each model that takes part, for plots with one line a model."""
+    colours = family_colours(models["family"])
+    looks: dict[str, dict[str, Any]] = {}
+    seen: dict[str, int] = {}
+    taking_part = models[~models["excluded"]]
+    for model, family in zip(taking_part["model"], taking_part["family"], strict=True):
+        place = seen[family] = seen.get(family, -1) + 1
+        looks[model] = {"color": colours[family], "marker": "os^Dvp*XP<>"[place % 11], "linestyle": "-"}
+    return looks
+
+
 def attack_name(attack: str) -> str:
     """Return the attack's name in the literature."""
     if attack.startswith("minimal_"):
@@ -70,7 +109,7 @@ def setting_title(row: Any) -> str:
     name = str(row.get("setting", row.name))
     swept = [part for part in name.split("-")[1:] if not part.startswith(("epsilon", row["goal"]))]
     title += "".join(f", {part}" for part in swept)
-    return title if row["goal"] == "untargeted" else f"{title}, {row['goal']} target"
+    return title if row["goal"] == "untargeted" else f"{title}, {goal_name(row['goal'])}"
 
 
 def family_colours(families: pd.Series) -> dict[str, tuple[float, float, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 
@@ -26,7 +27,7 @@ def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
     An excluded model is a grey row and column: it was trained, and it takes no part.
     """
     style.apply()
-    models = list(tables["models"]["model"])
+    models = tables["models"]
     rates = headline_rates(tables["transfer"])
     rates = rates[rates["attack"] == attack]
     settings = style.settings_in_order(rates)
@@ -45,22 +46,29 @@ def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
             axis.set_visible(False)
             continue
         chosen = rates[rates["setting"] == settings[place]]
-        matrix = chosen.pivot(index="source", columns="target", values="rate").astype(float) * 100
-        matrix = matrix.reindex(index=models, columns=models)
-        image = _panel(axis, matrix, top)
+        image = panel(axis, matrix_of(chosen, models), models, top)
         axis.set_title(style.setting_title(chosen.iloc[0]))
-        axis.set_xlabel("target" if place >= len(settings) - columns else "")
+        last = place >= len(settings) - columns
+        axis.set_xlabel("target" if last else "")
+        axis.tick_params(labelbottom=last)
         axis.set_ylabel("source" if place % columns == 0 else "")
     if image is not None:
-        bar = fig.colorbar(image, ax=axes, shrink=0.75, aspect=30, pad=0.02)
-        bar.set_label("rate [%]")
-        bar.outline.set_visible(False)
+        style.colour_bar(fig, axes, image, "rate [%]")
     title = f"{style.attack_name(attack)}: success (diagonal) and transfer, up to {rates['n'].max()} images a cell"
     fig.suptitle(title, y=1.04)  # the square panels leave less room above them than the layout believes
     return fig
 
 
-def _panel(axis: Axes, matrix: pd.DataFrame, top: float) -> ScalarMappable:
+def matrix_of(rates: pd.DataFrame, models: pd.DataFrame) -> pd.DataFrame:
+    """Return rates in percent as a matrix, models grouped by family in the order in which the families first appear."""
+    first = {family: place for place, family in reversed(list(enumerate(models["family"])))}
+    order = list(models.assign(place=models["family"].map(first)).sort_values("place", kind="stable")["model"])
+    matrix = rates.pivot(index="source", columns="target", values="rate").astype(float) * 100
+    return matrix.reindex(index=order, columns=order)
+
+
+def panel(axis: Axes, matrix: pd.DataFrame, models: pd.DataFrame, top: float) -> ScalarMappable:
+    """Draw a matrix; families of several models are framed, and names have their family's colour."""
     size = len(matrix)
     axis.set_facecolor("0.88")
     sns.heatmap(
@@ -70,6 +78,15 @@ def _panel(axis: Axes, matrix: pd.DataFrame, top: float) -> ScalarMappable:
     )  # fmt: skip
     for k in range(size):
         axis.add_patch(Rectangle((k, k), 1, 1, fill=False, edgecolor="black", linewidth=1.0, clip_on=False))
+    family = models.set_index("model")["family"]
+    start = 0
+    for _, members in itertools.groupby(matrix.index, key=lambda model: family[model]):
+        length = len(list(members))
+        if 1 < length < size:
+            axis.add_patch(
+                Rectangle((start, start), length, length, fill=False, edgecolor="C1", linewidth=1.6, clip_on=False)
+            )
+        start += length
     for label, missing in zip(matrix.index, matrix.isna().all(axis=1), strict=True):
         if missing:
             where = list(matrix.index).index(label) + 0.5
@@ -77,5 +94,8 @@ def _panel(axis: Axes, matrix: pd.DataFrame, top: float) -> ScalarMappable:
     axis.set_xticks(np.arange(size) + 0.5, matrix.columns, rotation=90)
     axis.set_yticks(np.arange(size) + 0.5, matrix.index, rotation=0)
     axis.tick_params(length=0, labelsize=8)
+    colours = style.family_colours(models["family"])
+    for tick in [*axis.get_xticklabels(), *axis.get_yticklabels()]:
+        tick.set_color(colours[family[tick.get_text()]])
     mesh: ScalarMappable = axis.collections[0]
     return mesh

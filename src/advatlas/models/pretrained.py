@@ -43,6 +43,7 @@ class PretrainedRecipe:
         view: input size, crop and interpolation.
         mean, std: normalisation of images in [0, 1].
         outputs: the network's classes; 1001 means that the first is a background class, which is left out.
+        parameters, macs: counted on the network as built; None where it was not built yet.
         paper_name, year, layers, paper_parameters, top1, top5: as published; None where nothing is.
         source, licence: of the weights.
         seed: of random weights.
@@ -57,6 +58,8 @@ class PretrainedRecipe:
     std: tuple[float, ...]
     sha256: str = ""
     outputs: int = 1000
+    parameters: int | None = None
+    macs: int | None = None
     paper_name: str = ""
     year: int | None = None
     layers: int | None = None
@@ -135,7 +138,10 @@ def _of_timm(name: str) -> PretrainedRecipe:
     architecture = name.split(".")[0]
     if architecture not in timm.list_models():
         raise AdvatlasError(f"timm has no model '{name}'{did_you_mean(architecture, timm.list_models())}")
-    config = timm.get_pretrained_cfg(name)
+    try:
+        config = timm.get_pretrained_cfg(name)
+    except RuntimeError:  # an unknown tag
+        config = None
     if config is None or ("." in name and config.tag != name.split(".", 1)[1]):
         raise AdvatlasError(f"timm has no weights '{name}'; it has: {one_of(timm.list_pretrained(f'{architecture}*'))}")
     if config.num_classes not in (1000, 1001):

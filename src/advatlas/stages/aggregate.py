@@ -26,7 +26,7 @@ from advatlas.storage.artifacts import KINDS, Artifact, read_artifact, read_meta
 
 PRECISIONS = {"float": "", "uint8": "_uint8"}
 DENOMINATORS = ("all", "clean_correct", "shown_correct", "source_success", "source_success_and_clean_correct")
-EXAMPLES = 8
+EXAMPLES, STRIPS = 8, 3
 _EXAMPLE_COLUMNS = ("image_id", "label", "prediction", "confidence", "success", "linf", "l2", "ssim", "seconds")
 _PLAIN = [name for name, kind in KINDS["adversarials"].items() if kind is not None]
 
@@ -98,6 +98,33 @@ def training_table(histories: dict[str, Path], output: Path) -> None:
     frames = [read_artifact(path, "training").frame().assign(model=model) for model, path in histories.items()]
     frame = pd.concat(frames, ignore_index=True).drop(columns="seconds")
     write_frame(output, frame[["model", *frame.columns.drop("model")]])
+
+
+def predictions_table(predictions: Sequence[Path], output: Path) -> None:
+    """Write what every model says of every candidate image, below each other."""
+    frames = []
+    for path in predictions:
+        artifact = read_artifact(path, "predictions")
+        frames.append(artifact.frame().assign(model=artifact.metadata["model"]))
+    frame = pd.concat(frames, ignore_index=True)
+    write_frame(output, frame[["model", *frame.columns.drop("model")]])
+
+
+def adversarials_table(adversarials: Sequence[Path], output: Path) -> None:
+    """Write one row for each attacked image of every setting and source, without the pixels.
+
+    ``seconds`` is measured, and differs from run to run.
+    """
+    frames = []
+    for path in adversarials:
+        artifact = read_artifact(path, "adversarials", columns=_PLAIN)
+        known = {**_setting_columns(artifact.metadata["setting"]), "source": artifact.metadata["source"]}
+        frames.append(artifact.frame().assign(**known))
+    frame = pd.concat(frames, ignore_index=True)
+    for column in ("setting", "attack", "goal", "source"):
+        frame[column] = frame[column].astype("category")
+    heads = ["setting", "attack", "goal", "epsilon", "source"]
+    write_frame(output, frame[[*heads, *frame.columns.drop(heads)]])
 
 
 def _setting_columns(setting: dict[str, Any]) -> dict[str, Any]:
@@ -185,7 +212,9 @@ def transfer_table(
     pairs: Sequence[Path],
     top_k: Sequence[int],
     fits: Sequence[str],
+    selection: Path,
     output: Path,
+    outcomes: Path,
     progress: Progress,
     *,
     eight_bit: bool = True,
@@ -199,16 +228,41 @@ def transfer_table(
     denominators: ``all`` examples, failed ones included (su2018's text); ``clean_correct``, those whose original the
     target gets right in its own view; ``shown_correct``, in the view it is shown (su2018's code); ``source_success``; and
     ``source_success_and_clean_correct``. Where source and target are the same model the rate is the attack's success.
+
+    ``outcomes`` has one row for each setting, pair and fit, for analyses that resample images: of the images as stored,
+    ``image`` (places in the selection), ``reached`` (fooled, or matched_top1 if targeted) and ``clean_error``, as lists.
     """
-    rows = []
+    place = {
+        identifier: index for index, identifier in enumerate(read_artifact(selection, "selection").column("image_id"))
+    }
+    rows: list[dict[str, Any]] = []
+    lists: list[dict[str, Any]] = []
     for path in pairs:
         artifact = read_artifact(path, "transfer")
+        lists += list(_pair_outcomes(artifact, fits, place))
         rows += list(_pair_rows(artifact, top_k, fits, eight_bit))
         progress.advance()
     frame = pd.DataFrame(rows)
     for column in ("setting", "attack", "goal", "source", "target", "fit", "measure", "precision", "denominator"):
         frame[column] = frame[column].astype("category")
     write_frame(output, with_interval(frame))
+    write_frame(outcomes, pd.DataFrame(lists))
+
+
+def _pair_outcomes(artifact: Artifact, fits: Sequence[str], place: dict[str, int]) -> Iterable[dict[str, Any]]:
+    setting = artifact.metadata["setting"]
+    frame = artifact.frame()
+    for fit in setting.get("fits") or fits:
+        shown = frame[frame["fit"].map(lambda way, fit=fit: belongs(way, fit))]
+        yield {
+            **_setting_columns(setting),
+            "source": artifact.metadata["source"],
+            "target": artifact.metadata["target"],
+            "fit": fit,
+            "image": np.array([place[i] for i in shown["image_id"]], dtype=np.int32),
+            "reached": shown["fooled" if setting["goal"] == "untargeted" else "matched_top1"].to_numpy(dtype=bool),
+            "clean_error": ~shown["shown_correct"].to_numpy(dtype=bool),
+        }
 
 
 def _pair_rows(
@@ -271,25 +325,45 @@ def examples_table(
         views: the file of selected images as each source sees them.
         class_names: by class.
     """
-    selected = functools.cache(lambda path: load_split(path, "test"))
-    by_source: dict[tuple[str, str], list[Path]] = {}
+    groups: dict[tuple[str, str], list[Path]] = {}
     for path in adversarials:
         metadata = read_metadata(path)
-        by_source.setdefault((metadata["setting"]["attack"], metadata["source"]), []).append(path)
+        groups.setdefault((metadata["setting"]["attack"], metadata["source"]), []).append(path)
+    _write_examples(groups.values(), EXAMPLES, views, class_names, output)
+
+
+def strips_table(
+    adversarials: Sequence[Path], views: dict[str, Path], class_names: Sequence[str], output: Path
+) -> None:
+    """Write the same few images as every source attacks them by each attack's first setting, as :func:`examples_table`."""
+    first: dict[str, str] = {}
+    groups: dict[str, list[Path]] = {}
+    for path in adversarials:
+        setting = read_metadata(path)["setting"]
+        if setting["name"] == first.setdefault(setting["attack"], setting["name"]):
+            groups.setdefault(setting["attack"], []).append(path)
+    _write_examples(groups.values(), STRIPS, views, class_names, output)
+
+
+def _write_examples(
+    groups: Iterable[list[Path]], count: int, views: dict[str, Path], class_names: Sequence[str], output: Path
+) -> None:
+    """Write the ``count`` images of each group that are fooled most often in it, from each of its files."""
+    selected = functools.cache(lambda path: load_split(path, "test"))
     rows = []
-    for (attack, source), group in by_source.items():
-        shown = _most_fooled(pd.concat([_plain(path, ["image_id", "label", "success"]) for path in group]))
+    for group in groups:
+        shown = _most_fooled(pd.concat([_plain(path, ["image_id", "label", "success"]) for path in group]), count)
         for path in group:
-            stored = load_adversarials(path, selected(views[source]))
+            metadata = read_metadata(path)
+            stored = load_adversarials(path, selected(views[metadata["source"]]))
             frame = stored.artifact.frame()
             for place in np.flatnonzero(frame["image_id"].isin(shown)):
                 row = frame.iloc[place]
                 original, image = stored.part(slice(place, place + 1))
                 rows.append(
                     {
-                        "setting": stored.artifact.metadata["setting"]["name"],
-                        "attack": attack,
-                        "source": source,
+                        **_setting_columns(metadata["setting"]),
+                        "source": metadata["source"],
                         **{name: row[name] for name in _EXAMPLE_COLUMNS},
                         "label_name": class_names[row["label"]],
                         "prediction_name": class_names[row["prediction"]],
@@ -298,7 +372,7 @@ def examples_table(
                         "image": image.numpy().ravel(),
                     }
                 )
-    columns = ["setting", "attack", "source", *_EXAMPLE_COLUMNS, "label_name", "prediction_name"]
+    columns = ["setting", "attack", "goal", "epsilon", "source", *_EXAMPLE_COLUMNS, "label_name", "prediction_name"]
     write_frame(output, pd.DataFrame(rows, columns=[*columns, "shape", "original", "image"]))
 
 
@@ -307,8 +381,8 @@ def _plain(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     return read_artifact(path, "adversarials", columns=columns or _PLAIN).frame()
 
 
-def _most_fooled(frame: pd.DataFrame) -> set[str]:
-    """Return the ids of at most eight images of different classes, fooled most often (ties: the first by name)."""
+def _most_fooled(frame: pd.DataFrame, count: int) -> set[str]:
+    """Return the ids of at most ``count`` images of different classes, fooled most often (ties: the first by name)."""
     fooled = frame[["image_id", "label", "success"]].groupby(["image_id", "label"]).sum().reset_index()
     ranking = fooled.sort_values(["success", "image_id"], ascending=[False, True])
-    return set(ranking.drop_duplicates("label")["image_id"].head(EXAMPLES))
+    return set(ranking.drop_duplicates("label")["image_id"].head(count))
