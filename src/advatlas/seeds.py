@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:  # analyses and figures need seeds and not torch, which takes seconds to import
+    import torch
 
 
 def derive_seed(seed: int, *parts: object) -> int:
@@ -15,4 +17,6 @@ def derive_seed(seed: int, *parts: object) -> int:
 
 def generator(seed: int, *parts: object) -> torch.Generator:
     """Return a CPU generator seeded by :func:`derive_seed`: the same draws on every machine and device."""
+    import torch
+
     return torch.Generator().manual_seed(derive_seed(seed, *parts))

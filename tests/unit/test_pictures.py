@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from advatlas.data.imagenet import IMAGENET, IMAGENET_SAMPLE, find, wnids
+from advatlas.data.imagenet import IMAGENET, IMAGENET_SAMPLE, find
 from advatlas.data.pictures import Picture, choose_pictures, decode, from_class_folders
 from advatlas.data.views import View
 from advatlas.errors import AdvatlasError
+from advatlas.resources.imagenet_classes import wnids
 
 
 def jpeg(colour: int = 100, mode: str = "RGB", size: tuple[int, int] = (40, 30)) -> bytes:

@@ -83,7 +83,7 @@ class Run:
             cwd=self.folder,
             text=True,
             capture_output=True,
-            timeout=300,
+            timeout=600,
             check=False,
         )
         assert done.returncode == code, done.stdout + done.stderr

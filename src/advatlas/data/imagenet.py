@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import functools
 import importlib.util
 from pathlib import Path
 
@@ -17,8 +15,8 @@ from advatlas.data.pictures import (
     from_webdataset,
 )
 from advatlas.errors import AdvatlasError
+from advatlas.resources.imagenet_classes import classes, wnids
 
-CLASSES = Path(__file__).parents[1] / "resources" / "imagenet_classes.csv"
 GROUND_TRUTHS = (
     "LOC_val_solution.csv",
     "imagenet_2012_validation_synset_labels.txt",
@@ -26,18 +24,6 @@ GROUND_TRUTHS = (
     "val.txt",
 )
 PREFIX = "ILSVRC2012_val_"
-
-
-@functools.cache
-def classes() -> tuple[tuple[str, str], ...]:
-    """Return (wnid, name) of the 1,000 classes in the order of their numbers, which is that of their wnids."""
-    with open(CLASSES, newline="", encoding="utf-8") as file:
-        return tuple((row["wnid"], row["name"]) for row in csv.DictReader(file))
-
-
-def wnids() -> list[str]:
-    """Return the WordNet identifiers of the classes."""
-    return [wnid for wnid, _ in classes()]
 
 
 def find(folder: Path) -> list[Picture]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from advatlas.data.imagenet import wnids
+from advatlas.resources.imagenet_classes import wnids
 
 HYPERNYMS = Path(__file__).parents[1] / "resources" / "imagenet_hypernyms.csv"
 _FAR = 10_000

@@ -1,0 +1,1 @@
+"""Small fixed tables, and how they are read."""
