@@ -245,8 +245,10 @@ class Study:
         """Return the names of the figure files, without extension; some figures are drawn once an attack."""
         names = []
         attacks = list(dict.fromkeys(setting.attack for setting in self.settings))
+        targeted = {setting.attack for setting in self.settings if setting.goal != "untargeted"}
         for figure in self.figures:
-            names += [f"{figure}-{attack}" for attack in attacks] if FIGURES[figure].per_attack else [figure]
+            drawn = [a for a in attacks if a in targeted] if "targeted" in FIGURES[figure].needs else attacks
+            names += [f"{figure}-{attack}" for attack in drawn] if FIGURES[figure].per_attack else [figure]
         return names
 
 

@@ -63,6 +63,20 @@ def columns_of(adversarials, clean_correct, top_k):
     return columns
 
 
+def table_of(folder, top_k, fits):
+    """Aggregate the pair written in a folder, of the ten images in their order."""
+    selection = {name: np.zeros(10, int) for name in ("label", "random_target", "models_correct")}
+    selection |= {
+        "image_id": [f"test/{i}" for i in range(10)],
+        "order": np.arange(10),
+        "common_correct": np.ones(10, bool),
+    }
+    write_artifact(folder / "selection.parquet", "selection", selection, {})
+    outputs = folder / "t.parquet", folder / "outcomes.parquet"
+    transfer_table([folder / "pair.parquet"], top_k, fits, folder / "selection.parquet", *outputs, silent())
+    return read_frame(outputs[1])
+
+
 def frame_of(*arguments):
     return pd.DataFrame({k: list(v) for k, v in columns_of(*arguments).items()})
 
@@ -104,7 +118,10 @@ def test_denominators(pair, tmp_path):
     setting = adversarials.artifact.metadata["setting"]
     metadata = {"setting": setting, "source": "a", "target": "b", "excluded": False}
     write_artifact(tmp_path / "pair.parquet", "transfer", columns, metadata)
-    transfer_table([tmp_path / "pair.parquet"], [3], ["white"], tmp_path / "t.parquet", silent())
+    outcomes = table_of(tmp_path, [3], ["white"])
+    assert outcomes["image"].tolist()[0].tolist() == list(range(10))
+    assert outcomes["reached"].tolist()[0].tolist() == [False] * 5 + [True] * 4 + [False]
+    assert outcomes["clean_error"].tolist()[0].tolist() == [False] * 7 + [True] + [False] * 2
     table = read_frame(tmp_path / "t.parquet")
     errors = table[(table["measure"] == "clean_error") & (table["precision"] == "float")].set_index("denominator")
     assert errors["count"].to_dict()["all"] == 1
@@ -135,7 +152,7 @@ def test_targeted_rates_grow_with_k(pair, tmp_path):
     setting = adversarials.artifact.metadata["setting"]
     metadata = {"setting": setting, "source": "a", "target": "b", "excluded": False}
     write_artifact(tmp_path / "pair.parquet", "transfer", columns_of(adversarials, np.ones(10, bool), 10), metadata)
-    transfer_table([tmp_path / "pair.parquet"], [3, 10], ["white", "resize"], tmp_path / "t.parquet", silent())
+    table_of(tmp_path, [3, 10], ["white", "resize"])
     table = read_frame(tmp_path / "t.parquet")
     table = table[(table["precision"] == "float") & (table["denominator"] == "all")].set_index(["fit", "measure"])
     # Nothing is done between equal sizes, so every fit has the same rates.

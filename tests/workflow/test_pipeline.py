@@ -45,7 +45,10 @@ STUDY = {
 }
 SETTINGS = ["fgsm-epsilon0.1", "fgsm-epsilon0.2", "i_fgsm-random", "one_pixel"]
 MODELS = ["lenet_msra", "lenet_xavier", "lenet_never"]
-REPRODUCED = ["models", "training", "success", "transfer", "examples"]
+REPRODUCED = [
+    "models", "predictions", "training", "success", "transfer", "outcomes", "examples",
+    "robustness", "frontier", "families", "asymmetry", "ranking", "sweeps",
+]  # fmt: skip
 
 
 class Run:
@@ -205,7 +208,7 @@ def test_a_deleted_pair_is_one_job_and_what_hangs_on_it(copy):
     (copy.results / "transfer" / "fgsm-epsilon0.1" / "lenet_msra" / "lenet_xavier.parquet").unlink()
     before = copy.bytes_of_tables()
     planned = copy.planned()
-    assert planned == {"evaluate_transfer": 1, "aggregate_transfer": 1, "plot": 3}
+    assert planned == {"evaluate_transfer": 1, "aggregate_transfer": 1, "analyse": 4, "plot": 4}
     copy.snakemake()
     assert copy.bytes_of_tables() == before
 
@@ -222,6 +225,7 @@ def test_a_changed_setting_reruns_its_own_jobs(copy):
         "evaluate_transfer",
         "aggregate_attacks",
         "aggregate_transfer",
+        "analyse",
         "plot",
     }
     done = copy.snakemake()
@@ -257,7 +261,7 @@ def test_targets_by_name(copy):
         assert "Nothing to be done" in copy.snakemake(target)
     shutil.rmtree(copy.results)
     assert copy.planned("models") == {}
-    assert copy.planned("figures")["plot"] == 8
+    assert copy.planned("figures")["plot"] == 10
 
 
 def test_a_damaged_artifact_is_named(copy):

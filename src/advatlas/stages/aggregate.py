@@ -27,7 +27,7 @@ from advatlas.storage.artifacts import KINDS, Artifact, read_artifact, read_meta
 PRECISIONS = {"float": "", "uint8": "_uint8"}
 DENOMINATORS = ("all", "clean_correct", "shown_correct", "source_success", "source_success_and_clean_correct")
 EXAMPLES, STRIPS = 8, 3
-_EXAMPLE_COLUMNS = ("image_id", "label", "prediction", "confidence", "success", "linf", "l2", "ssim", "seconds")
+_EXAMPLE_COLUMNS = ("image_id", "label", "prediction", "confidence", "success", "linf", "l2", "ssim")
 _PLAIN = [name for name, kind in KINDS["adversarials"].items() if kind is not None]
 
 
@@ -329,24 +329,32 @@ def examples_table(
     for path in adversarials:
         metadata = read_metadata(path)
         groups.setdefault((metadata["setting"]["attack"], metadata["source"]), []).append(path)
-    _write_examples(groups.values(), EXAMPLES, views, class_names, output)
+    _write_examples(groups.values(), EXAMPLES, _EXAMPLE_COLUMNS, views, class_names, output)
 
 
 def strips_table(
     adversarials: Sequence[Path], views: dict[str, Path], class_names: Sequence[str], output: Path
 ) -> None:
-    """Write the same few images as every source attacks them by each attack's first setting, as :func:`examples_table`."""
+    """Write the same few images as every source attacks them by each attack's first setting, as :func:`examples_table`.
+
+    ``seconds`` is measured, and differs from run to run.
+    """
     first: dict[str, str] = {}
     groups: dict[str, list[Path]] = {}
     for path in adversarials:
         setting = read_metadata(path)["setting"]
         if setting["name"] == first.setdefault(setting["attack"], setting["name"]):
             groups.setdefault(setting["attack"], []).append(path)
-    _write_examples(groups.values(), STRIPS, views, class_names, output)
+    _write_examples(groups.values(), STRIPS, (*_EXAMPLE_COLUMNS, "seconds"), views, class_names, output)
 
 
 def _write_examples(
-    groups: Iterable[list[Path]], count: int, views: dict[str, Path], class_names: Sequence[str], output: Path
+    groups: Iterable[list[Path]],
+    count: int,
+    known: Sequence[str],
+    views: dict[str, Path],
+    class_names: Sequence[str],
+    output: Path,
 ) -> None:
     """Write the ``count`` images of each group that are fooled most often in it, from each of its files."""
     selected = functools.cache(lambda path: load_split(path, "test"))
@@ -364,7 +372,7 @@ def _write_examples(
                     {
                         **_setting_columns(metadata["setting"]),
                         "source": metadata["source"],
-                        **{name: row[name] for name in _EXAMPLE_COLUMNS},
+                        **{name: row[name] for name in known},
                         "label_name": class_names[row["label"]],
                         "prediction_name": class_names[row["prediction"]],
                         "shape": list(image.shape[1:]),
@@ -372,7 +380,7 @@ def _write_examples(
                         "image": image.numpy().ravel(),
                     }
                 )
-    columns = ["setting", "attack", "goal", "epsilon", "source", *_EXAMPLE_COLUMNS, "label_name", "prediction_name"]
+    columns = ["setting", "attack", "goal", "epsilon", "source", *known, "label_name", "prediction_name"]
     write_frame(output, pd.DataFrame(rows, columns=[*columns, "shape", "original", "image"]))
 
 
