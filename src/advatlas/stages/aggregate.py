@@ -253,7 +253,7 @@ def _pair_outcomes(artifact: Artifact, fits: Sequence[str], place: dict[str, int
     setting = artifact.metadata["setting"]
     frame = artifact.frame()
     for fit in setting.get("fits") or fits:
-        shown = frame[frame["fit"].map(lambda way, fit=fit: belongs(way, fit))]
+        shown = _fitted(frame, fit)
         yield {
             **_setting_columns(setting),
             "source": artifact.metadata["source"],
@@ -277,7 +277,7 @@ def _pair_rows(
     }
     frame = artifact.frame()
     for fit in metadata["setting"].get("fits") or fits:
-        shown = frame[frame["fit"].map(lambda way, fit=fit: belongs(way, fit))]
+        shown = _fitted(frame, fit)
         flags = {name: shown[name].to_numpy(dtype=bool) for name in ("clean_correct", "shown_correct")}
         for precision, suffix in PRECISIONS.items():
             if suffix and not eight_bit:
@@ -301,6 +301,11 @@ def _pair_rows(
                         "count": int((reached & among).sum()),
                         "n": int(among.sum()),
                     }
+
+
+def _fitted(frame: pd.DataFrame, fit: str) -> pd.DataFrame:
+    """Return the rows of a pair's file that a fit comes to."""
+    return frame[np.array([belongs(way, fit) for way in frame["fit"]], dtype=bool)]
 
 
 def _matched(shown: pd.DataFrame, suffix: str, top_k: Sequence[int]) -> dict[str, np.ndarray]:
