@@ -18,7 +18,8 @@ def table(tables: Mapping[str, pd.DataFrame], options: dict[str, Any]) -> pd.Dat
 
     A contrast names models and, in the same order, the models they are held against; the difference is the mean over
     these pairs, on the images both models of a pair were attacked on. ``success`` is the share of images, ``seconds`` the
-    attack's time an image, ``noise`` 1 - SSIM where both attacks succeeded. Intervals and p-values resample images.
+    attack's time an image, ``noise`` 1 - SSIM where both attacks succeeded. Intervals and p-values resample images; images
+    crafted in one batch share its time equally, and where all of them were in one, times have no interval.
     """
     made = tables["adversarials"].assign(noise=lambda frame: 1 - frame["ssim"])
     rows = []
@@ -63,6 +64,8 @@ def _difference(chosen: pd.DataFrame, contrast: dict[str, Any], measure: str, se
     with np.errstate(invalid="ignore", divide="ignore"):
         draws = known_mean((weights @ gaps) / (weights @ known.astype(np.float64)), 1)
         per_pair = gaps.sum(0) / known.sum(0)
+    if measure == "seconds" and np.ptp(gaps[known]) == 0:
+        draws = np.full(1, np.nan)
     low, high = interval(draws)
     return {
         "images": int(known.any(1).sum()),

@@ -80,8 +80,9 @@ def _points(
             x, mean, yerr=bars, fmt="o", color=colours[family[model]], markersize=5, elinewidth=0.8, capsize=2
         )
         axis.annotate(model, (x, mean), xytext=(3, 3), textcoords="offset points", fontsize=5.5, color="0.3")
-    axis.set_ylim(bottom=0)
+    axis.set_ylim(0, 1.12 * scale * float(rows["high"].max()))  # of the points: a steep fit may leave the panel
     axis.margins(x=0.3)
+    axis.set_xlim(right=min(100.0, axis.get_xlim()[1]))
 
 
 def _line(axis: Axes, fit: pd.Series, accuracy: pd.Series, scale: float, look: str) -> None:
