@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -312,7 +313,8 @@ def test_an_interrupted_run_goes_on_to_the_same_tables(copy, kind, after):
         time.sleep(0.05)
     if kind == signal.SIGKILL:
         for child in psutil.Process(process.pid).children(recursive=True):
-            child.kill()
+            with suppress(psutil.NoSuchProcess):  # a short job may have ended in between
+                child.kill()
         process.kill()
     else:
         os.killpg(process.pid, kind)
