@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from advatlas.analyses.robustness import DIVISORS, divided, measures
+from advatlas.analyses.robustness import divided, divisors, measures
 from advatlas.metrics.outcomes import image_weights, interval
 
 # The six models through which the paper draws its line.
@@ -52,7 +52,7 @@ def table(tables: Mapping[str, pd.DataFrame], options: dict[str, Any]) -> pd.Dat
         weights = image_weights(measure.values.shape[1], options["seed"], "frontier", measure.setting, measure.goal)
         for images in ("all", "common"):
             means, draws = measure.means(images), measure.means(images, weights)
-            for divisor in DIVISORS if not measure.name.endswith("linf") else DIVISORS[:1]:
+            for divisor in divisors(measure.name):
                 by = np.array([divided(measure.name, size, divisor) for size in chosen["input_size"]])
                 for kind, column in (("published", "published_top1"), ("measured", "test_accuracy")):
                     accuracy = chosen[column].to_numpy(np.float64)

@@ -82,6 +82,11 @@ def _measure(name: str, setting: str, goal: str, models: tuple[str, ...], rows: 
     return Measure(name, setting, goal, models, wide.to_numpy(np.float64))
 
 
+def divisors(name: str) -> tuple[str, ...]:
+    """Return what a measure is divided by in turn; Linf needs no division."""
+    return DIVISORS[:1] if name.endswith("linf") else DIVISORS
+
+
 def divided(name: str, input_size: float, divisor: str) -> float:
     """Return what a measure is divided by: su2018 divides L2 by the number of "total pixels".
 
@@ -103,7 +108,7 @@ def table(tables: Mapping[str, pd.DataFrame], options: dict[str, Any]) -> pd.Dat
             means, draws = measure.means(images), measure.means(images, weights)
             for place, model in enumerate(measure.models):
                 low, high = interval(draws[:, place])
-                for divisor in DIVISORS if not measure.name.endswith("linf") else DIVISORS[:1]:
+                for divisor in divisors(measure.name):
                     by = divided(measure.name, sizes[model], divisor)
                     rows.append(
                         {

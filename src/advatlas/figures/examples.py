@@ -56,7 +56,7 @@ def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
 
 
 def _column(axes: np.ndarray, column: int, row: int, example: pd.Series) -> None:
-    original, image = (_picture(example, name) for name in ("original", "image"))
+    original, image = (style.picture(example, name) for name in ("original", "image"))
     _show(axes[0, column], original)
     axes[0, column].set_title(style.shorten(example["label_name"], 14), fontsize=7)
     change = image - original
@@ -70,10 +70,6 @@ def _column(axes: np.ndarray, column: int, row: int, example: pd.Series) -> None
         color="firebrick" if example["success"] else "black",
         pad=2,
     )
-
-
-def _picture(example: pd.Series, name: str) -> np.ndarray:
-    return np.asarray(example[name]).reshape(tuple(example["shape"])).transpose(1, 2, 0)
 
 
 def _show(axis: Axes, picture: np.ndarray) -> None:

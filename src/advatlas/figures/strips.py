@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -32,22 +31,17 @@ def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
     for row, image_id in enumerate(images):
         of_image = examples[examples["image_id"] == image_id].set_index("source")
         shown = of_image.iloc[-1]
-        axes[row, 0].imshow(_picture(shown, "original"))
+        axes[row, 0].imshow(style.picture(shown, "original"))
         axes[row, 0].set_title(f"original\n{style.shorten(shown['label_name'])}", fontsize=7)
         for column, source in enumerate(sources, start=1):
             if source not in of_image.index:
                 continue
             example = of_image.loc[source]
             axis = axes[row, column]
-            axis.imshow(_picture(example, "image"))
+            axis.imshow(style.picture(example, "image"))
             said = f"{style.shorten(example['prediction_name'])} ({example['confidence']:.0%})"
             axis.set_title(f"{source}\n{said}", fontsize=6, color="firebrick" if example["success"] else "black")
             noise = f"noise {1 - example['ssim']:.4f}\n{example['seconds']:.2f} s"
             axis.text(0.5, -0.03, noise, transform=axis.transAxes, ha="center", va="top", fontsize=6.5)
     fig.suptitle(style.setting_title(examples.iloc[0]))
     return fig
-
-
-def _picture(example: pd.Series, name: str) -> np.ndarray:
-    picture: np.ndarray = np.asarray(example[name]).reshape(tuple(example["shape"])).transpose(1, 2, 0).clip(0, 1)
-    return picture

@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.cm import ScalarMappable
@@ -64,6 +65,12 @@ def colour_bar(fig: Figure, axes: Any, image: ScalarMappable, label: str) -> Non
     bar = fig.colorbar(image, ax=axes, shrink=0.75, aspect=30, pad=0.02)
     bar.set_label(label)
     bar.outline.set_visible(False)
+
+
+def picture(example: pd.Series, name: str) -> np.ndarray:
+    """Return an image of a row of the tables ``examples`` and ``strips`` as H x W x C in [0, 1]."""
+    image: np.ndarray = np.asarray(example[name]).reshape(tuple(example["shape"])).transpose(1, 2, 0).clip(0, 1)
+    return image
 
 
 def shorten(name: str, length: int = 18) -> str:
