@@ -14,12 +14,10 @@ import sys
 import time
 from pathlib import Path
 
+from advatlas.devices import ALLOCATOR
+
 MODELS = ("efficientnet_lite0", "efficientnet_lite2", "mobilenet_v2", "resnet_v2_50")
-TUNABLES = (
-    "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0"
-    ":glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456"
-)
-VARIANTS = {"plain": (False, ""), "folded": (True, ""), "huge pages": (True, TUNABLES)}
+VARIANTS = {"plain": (False, ""), "folded": (True, ""), "huge pages": (True, ALLOCATOR)}
 RESULTS = Path(__file__).parent / "results" / "networks.json"
 
 

@@ -14,6 +14,13 @@ from filelock import FileLock, Timeout
 
 from advatlas.errors import AdvatlasError
 
+# Large networks on a CPU ask for and return hundreds of megabytes a pass: glibc keeping its memory, in huge pages, halves
+# their time (benchmarks/networks.py). Read when a process starts, so it is set for jobs; other C libraries ignore it.
+ALLOCATOR = (
+    "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0"
+    ":glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456"
+)
+
 
 def uses_gpu(device: str) -> bool:
     """Say whether jobs will take GPUs, without loading CUDA: ``cuda``, or ``auto`` where an NVIDIA GPU is present."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from advatlas.analyses import ANALYSES
 from advatlas.attacks import ATTACKS
-from advatlas.devices import uses_gpu
+from advatlas.devices import ALLOCATOR, uses_gpu
 from advatlas.errors import AdvatlasError
 from advatlas.estimate import describe
 from advatlas.data.views import NATIVE
@@ -45,13 +45,7 @@ if workflow.is_main_process:
 
 DATASET = STUDY.dataset.dataset
 
-# Large networks on a CPU ask for and return hundreds of megabytes a pass: huge pages that are kept halve their time
-# (benchmarks/networks.py). Jobs inherit this; other C libraries ignore it.
-os.environ.setdefault(
-    "GLIBC_TUNABLES",
-    "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0"
-    ":glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456",
-)
+os.environ.setdefault("GLIBC_TUNABLES", ALLOCATOR)
 
 # What the clients of the warm evaluator need and Snakemake must not track.
 os.environ["ADVATLAS_RUN_PID"] = str(os.getpid())
