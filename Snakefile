@@ -32,6 +32,7 @@ include: "workflow/rules/selection.smk"
 include: "workflow/rules/attacks.smk"
 include: "workflow/rules/transfer.smk"
 include: "workflow/rules/clever.smk"
+include: "workflow/rules/defenses.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 

@@ -7,13 +7,13 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from advatlas.errors import AdvatlasError
 from advatlas.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class Job:
@@ -44,6 +44,11 @@ def job(name: str, log: Path | str) -> Iterator[Job]:
         except Exception:
             traceback.print_exc(file=stream)
             raise SystemExit(1) from None
+
+
+def weights_dir(config: Mapping[str, Any]) -> Path | None:
+    """Return the folder of weights that the configuration names, if any."""
+    return Path(config["weights_dir"]) if config["weights_dir"] else None
 
 
 def paths(files: Sequence[str]) -> list[Path]:

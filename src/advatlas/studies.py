@@ -17,13 +17,16 @@ from typing import Any
 from advatlas.attacks import ATTACKS
 from advatlas.attacks.goal import Targeted, Untargeted
 from advatlas.attacks.presets.preset import load_preset
+from advatlas.claims import PAPERS
 from advatlas.data import DATASETS
 from advatlas.data.dataset import Dataset
 from advatlas.data.fitting import FITS
 from advatlas.data.pictures import PictureDataset
+from advatlas.data.prepared import dataset_of
 from advatlas.data.sources import check_available
 from advatlas.data.splits import SplitSizes, split_indices
 from advatlas.data.views import NATIVE, View
+from advatlas.defenses import DEFENSES
 from advatlas.errors import AdvatlasError, did_you_mean, one_of
 from advatlas.figures import FIGURES
 from advatlas.metrics.clever_sampling import Sampling
@@ -31,13 +34,18 @@ from advatlas.models.initialise import GAUSSIAN_STD, INITIALISATIONS
 from advatlas.models.pretrained import PretrainedRecipe, groups, local_models, located, pretrained, remedy
 from advatlas.models.small import ARCHITECTURES
 from advatlas.models.training import TrainingOptions
-from advatlas.models.zoo import ModelRecipe
+from advatlas.models.zoo import DefendedRecipe, ModelRecipe
 from advatlas.seeds import derive_seed
 from advatlas.validation import check_schema, key_path, read_yaml
 
 GOALS = ("untargeted", "random", "least_likely")
 _FRACTION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)\s*")
-_RESERVED = ("attack", "name", "goal", "images", "fit")
+_RESERVED = ("attack", "name", "goal", "images", "fit", "sources", "adaptive", "eot_samples")
+_DEFENSE_RESERVED = ("defense", "of", "name", "suffix", "training")
+# Draws of a randomised defense over which an adaptive attack takes the mean, where a study does not say.
+EOT_SAMPLES = 10
+
+Recipe = ModelRecipe | PretrainedRecipe | DefendedRecipe
 
 
 @dataclass(frozen=True)
@@ -47,21 +55,29 @@ class DatasetSpec:
     name: str
     sizes: SplitSizes
     seed: int
+    size: int | None = None
+    rgb: bool = False
 
     @property
     def dataset(self) -> Dataset:
-        dataset = DATASETS[self.name]
-        assert isinstance(dataset, Dataset)
-        return dataset
+        return dataset_of(self.options())
 
     @property
     def available(self) -> int | None:
         """Return how many images the models are tried on; None where only the files know."""
-        return self.sizes.test or self.dataset.sizes["test"]
+        if self.sizes.test is not None and self.sizes.test < 1:
+            return None
+        return int(self.sizes.test or self.dataset.sizes["test"])
 
     def options(self) -> dict[str, Any]:
         """Return what the prepared images follow from."""
-        return {"name": self.name, **dataclasses.asdict(self.sizes), "seed": self.seed}
+        return {
+            "name": self.name,
+            **dataclasses.asdict(self.sizes),
+            "seed": self.seed,
+            "size": self.size,
+            "rgb": self.rgb,
+        }
 
     @property
     def identifier(self) -> str:
@@ -154,6 +170,9 @@ class AttackSetting:
     Attributes:
         images: of the selected images so many are attacked; None: all.
         fits: how they are brought to other sizes, where that differs from the study's; None: as the study says.
+        adaptive: the attacker knows of the model's defense (:mod:`advatlas.defenses.adaptive`) and takes the mean over so
+            many draws of a randomised one; None: the model is attacked as it is.
+        sources: the models that are attacked; None: all.
     """
 
     name: str
@@ -163,10 +182,14 @@ class AttackSetting:
     parameters: dict[str, Any]
     images: int | None = None
     fits: tuple[str, ...] | None = None
+    adaptive: int | None = None
+    sources: tuple[str, ...] | None = None
 
     def describe(self) -> dict[str, Any]:
         """Return the setting as it is recorded with every artifact made by it."""
-        return dataclasses.asdict(self)
+        described = dataclasses.asdict(self)
+        del described["sources"]
+        return described
 
 
 @dataclass(frozen=True)
@@ -179,7 +202,7 @@ class Study:
     paper: str
     seed: int
     dataset: DatasetSpec | PicturesSpec
-    models: tuple[ModelRecipe | PretrainedRecipe, ...]
+    models: tuple[Recipe, ...]
     selection: SelectionSpec
     settings: tuple[AttackSetting, ...]
     top_k: tuple[int, ...]
@@ -189,9 +212,35 @@ class Study:
     contrasts: tuple[dict[str, Any], ...]
     figures: tuple[str, ...]
 
-    def model(self, name: str) -> ModelRecipe | PretrainedRecipe:
+    def model(self, name: str) -> Recipe:
         """Return a model's recipe by the model's name."""
         return next(recipe for recipe in self.models if recipe.name == name)
+
+    def defenses(self, name: str) -> list[DefendedRecipe]:
+        """Return the defenses a model is made by, the innermost first."""
+        found: list[DefendedRecipe] = []
+        recipe = self.model(name)
+        while isinstance(recipe, DefendedRecipe):
+            found.insert(0, recipe)
+            recipe = self.model(recipe.of)
+        return found
+
+    def undefended(self, name: str) -> ModelRecipe | PretrainedRecipe:
+        """Return the recipe of the model at the bottom of a stack of defenses."""
+        recipe = self.model(name)
+        while isinstance(recipe, DefendedRecipe):
+            recipe = self.model(recipe.of)
+        return recipe
+
+    def trained_here(self, name: str) -> bool:
+        """Say whether making a model is a training, with a history."""
+        recipe = self.model(name)
+        return isinstance(recipe, ModelRecipe) or (isinstance(recipe, DefendedRecipe) and recipe.training is not None)
+
+    def sources(self, setting: str) -> tuple[str, ...]:
+        """Return the models that are attacked in a setting."""
+        chosen = self.setting(setting).sources
+        return tuple(r.name for r in self.models if chosen is None or r.name in chosen)
 
     def setting(self, name: str) -> AttackSetting:
         """Return an attack setting by its name."""
@@ -200,30 +249,40 @@ class Study:
     def model_folder(self, name: str) -> str:
         """Return the folder of a trained model below ``results/models``: equal recipes share one across studies."""
         recipe = self.model(name)
-        described = {"recipe": dataclasses.asdict(recipe)}
-        if isinstance(recipe, ModelRecipe):
+        described: dict[str, Any] = {"recipe": dataclasses.asdict(recipe)}
+        folder = "pretrained"
+        if isinstance(recipe, DefendedRecipe):
+            described["of"] = self.model_folder(recipe.of)
+            folder = described["of"].partition("/")[0]
+        elif isinstance(recipe, ModelRecipe):
             described["dataset"] = self.dataset.options()
-        folder = self.dataset.name if isinstance(recipe, ModelRecipe) else "pretrained"
+            folder = self.dataset.name
         return f"{folder}/{name}-{digest(described)}"
 
     def view(self, name: str) -> str:
         """Return the name of the view of the images that a model sees."""
-        recipe = self.model(name)
+        recipe = self.undefended(name)
         return recipe.view.name if isinstance(recipe, PretrainedRecipe) else NATIVE
 
     def views(self) -> dict[str, View | None]:
         """Return the views of all models by name; None for images that all have one size."""
-        return {
-            self.view(recipe.name): recipe.view if isinstance(recipe, PretrainedRecipe) else None
-            for recipe in self.models
-        }
+        found: dict[str, View | None] = {}
+        for model in self.models:
+            recipe = self.undefended(model.name)
+            found[self.view(model.name)] = recipe.view if isinstance(recipe, PretrainedRecipe) else None
+        return found
 
     def features(self) -> set[str]:
         """Return what the study has that some tables and figures need."""
         goals = {setting.goal for setting in self.settings}
         sizes = {recipe.view.size for recipe in self.models if isinstance(recipe, PretrainedRecipe)}
+        defended = any(isinstance(recipe, DefendedRecipe) for recipe in self.models)
         found = {
-            "trained": any(isinstance(recipe, ModelRecipe) for recipe in self.models),
+            "trained": any(self.trained_here(recipe.name) for recipe in self.models),
+            "defenses": defended,
+            # The papers with computable findings so far are those on defenses.
+            "claims": defended and self.paper in PAPERS,
+            "epsilons": bool(self._attacks_of_several_epsilons()),
             "pretrained": any(isinstance(recipe, PretrainedRecipe) for recipe in self.models),
             "clever": self.clever is not None,
             "contrasts": bool(self.contrasts),
@@ -235,7 +294,13 @@ class Study:
 
     def analysis_options(self) -> dict[str, Any]:
         """Return what the analyses follow from, besides their tables."""
-        return {"seed": self.seed, "contrasts": list(self.contrasts)}
+        return {"seed": self.seed, "contrasts": list(self.contrasts), "paper": self.paper}
+
+    def _attacks_of_several_epsilons(self) -> set[str]:
+        found: dict[str, set[float]] = {}
+        for setting in self.settings:
+            found.setdefault(setting.attack, set()).add(setting.parameters.get("epsilon", 0.0))
+        return {attack for attack, epsilons in found.items() if len(epsilons) > 1}
 
     def selection_options(self) -> dict[str, Any]:
         """Return what the selection follows from, besides the predictions."""
@@ -245,9 +310,13 @@ class Study:
         """Return the names of the figure files, without extension; some figures are drawn once an attack."""
         names = []
         attacks = list(dict.fromkeys(setting.attack for setting in self.settings))
-        targeted = {setting.attack for setting in self.settings if setting.goal != "untargeted"}
+        having = {
+            "targeted": {setting.attack for setting in self.settings if setting.goal != "untargeted"},
+            "epsilons": self._attacks_of_several_epsilons(),
+        }
         for figure in self.figures:
-            drawn = [a for a in attacks if a in targeted] if "targeted" in FIGURES[figure].needs else attacks
+            needs = FIGURES[figure].needs
+            drawn = [a for a in attacks if all(a in having[need] for need in needs & having.keys())]
             names += [f"{figure}-{attack}" for attack in drawn] if FIGURES[figure].per_attack else [figure]
         return names
 
@@ -326,7 +395,8 @@ def check_at_hand(study: Study, places: Places) -> None:
             f"{study.dataset.dataset.where}. Put it there, or point data_dir in config.yaml or the environment variable "
             "ADVATLAS_DATA at a folder that has it"
         )
-    absent = [r for r in study.models if isinstance(r, PretrainedRecipe) and not located(r, places.weights)]
+    needed = [r.pretrained if isinstance(r, ModelRecipe) else r for r in study.models]
+    absent = [r for r in needed if isinstance(r, PretrainedRecipe) and not located(r, places.weights)]
     lacking = [r for r in absent if not places.download or r.weights.startswith(("package:", "folder:"))]
     if lacking:
         names = ", ".join(f"{recipe.name} ({recipe.weights})" for recipe in lacking)
@@ -335,8 +405,11 @@ def check_at_hand(study: Study, places: Places) -> None:
         )
 
 
-def find_study(study: str, folder: Path) -> Path:
+def find_study(study: str, folder: Path, where: str = "config.yaml: study") -> Path:
     """Return the file of a study given by name or by path.
+
+    Args:
+        where: what asks for it, for messages.
 
     Raises:
         AdvatlasError: there is none; the message lists those there are.
@@ -344,11 +417,11 @@ def find_study(study: str, folder: Path) -> Path:
     if study.endswith((".yaml", ".yml")):
         if Path(study).is_file():
             return Path(study)
-        raise AdvatlasError(f"config.yaml: study: {study}: no such file")
+        raise AdvatlasError(f"{where}: {study}: no such file")
     path = folder / f"{study}.yaml"
     if not path.is_file():
         known = sorted(p.stem for p in folder.glob("*.yaml"))
-        raise AdvatlasError(f"config.yaml: study: '{study}' is not one of: {one_of(known)}{did_you_mean(study, known)}")
+        raise AdvatlasError(f"{where}: '{study}' is not one of: {one_of(known)}{did_you_mean(study, known)}")
     return path
 
 
@@ -362,6 +435,11 @@ def load_study(path: Path, schema: Path, places: Places | None = None) -> Study:
         AdvatlasError: one line that names the file, the key, what is allowed and the nearest spelling.
     """
     content = read_yaml(path)
+    if isinstance(content, dict) and "extends" in content:
+        base = find_study(str(content.pop("extends")), path.parent, where=f"{path}: extends")
+        content = {**read_yaml(base), **content}
+        if "extends" in content:
+            raise AdvatlasError(f"{path}: extends: {base} extends another study itself; name that one")
     check_schema(content, schema, str(path))
     try:
         return _build(path, content, places or Places(Path("data")))
@@ -382,15 +460,16 @@ def _known(value: str, allowed: Any, what: str, *key: object) -> None:
 
 def _build(path: Path, content: dict[str, Any], places: Places) -> Study:
     dataset: DatasetSpec | PicturesSpec
-    models: tuple[ModelRecipe | PretrainedRecipe, ...]
+    models: tuple[Recipe, ...]
     if isinstance(DATASETS.get(content["dataset"]["name"]), PictureDataset):
         dataset = _pictures(content["dataset"], content["seed"], places)
         models = _pretrained_models(content, dataset, places)
     else:
         dataset = _dataset(content["dataset"], content["seed"])
-        models = _models(content, dataset.dataset)
+        models = _models(content, dataset.dataset, places)
+    models += _defended(content, models, dataset.dataset)
     selection = _selection(content["selection"], dataset)
-    settings = _settings(content, dataset.dataset)
+    settings = _settings(content, dataset.dataset, models)
     top_k = content.get("top_k", min(5, dataset.dataset.num_classes))
     top_k = tuple(sorted(set(top_k if isinstance(top_k, list) else [top_k])))
     if top_k[-1] > dataset.dataset.num_classes:
@@ -542,23 +621,170 @@ def _dataset(content: dict[str, Any], seed: int) -> DatasetSpec:
     assert isinstance(dataset, Dataset)
     if "validation" not in content:
         raise _Mistake(("dataset",), f"the key 'validation' is missing: models are trained on {dataset.name}")
-    sizes = SplitSizes(content.get("train"), content["validation"], content.get("test"))
-    if "test" not in dataset.sizes and sizes.test is None:
-        raise _Mistake(("dataset", "test"), f"must be given: {dataset.name} has no test images of its own")
+    sizes = SplitSizes(content.get("train"), content["validation"], content.get("test"), content.get("pool", "own"))
+    if sizes.test is None and ("test" not in dataset.sizes or sizes.pool == "merged"):
+        reason = f"{dataset.name} has no test images of its own" if "test" not in dataset.sizes else "pool is 'merged'"
+        raise _Mistake(("dataset", "test"), f"must be given: {reason}")
+    if sizes.pool == "merged" and "test" not in dataset.sizes:
+        raise _Mistake(("dataset", "pool"), f"{dataset.name} has one pool of images; there is nothing to merge")
     try:
         split_indices(dataset.sizes, sizes, seed)
     except AdvatlasError as error:
         raise _Mistake(("dataset",), str(error)) from None
-    return DatasetSpec(content["name"], sizes, seed)
+    return DatasetSpec(content["name"], sizes, seed, content.get("size"), content.get("rgb", False))
 
 
-def _models(content: dict[str, Any], dataset: Dataset) -> tuple[ModelRecipe, ...]:
+def _finetuned(
+    content: dict[str, Any], index: int, entry: dict[str, Any], dataset: Dataset, places: Places
+) -> Iterator[ModelRecipe]:
+    if dataset.channels != 3:
+        raise _Mistake(("models", index, "finetune"), f"{dataset.name} is grey; pretrained networks take rgb: true")
+    names = entry["finetune"] if isinstance(entry["finetune"], list) else [entry["finetune"]]
+    if len(names) > 1 and "name" in entry:
+        raise _Mistake(("models", index, "name"), "cannot name several models; give one, or no name")
+    for name in names:
+        try:
+            base = pretrained(name, places.weights)
+        except AdvatlasError as error:
+            raise _Mistake(("models", index, "finetune"), str(error)) from None
+        if entry.get("weights") == "random":
+            base = dataclasses.replace(base, weights="random", seed=content["seed"])
+        yield ModelRecipe(
+            name=str(entry.get("name", name)),
+            architecture=name,
+            initialisation="random" if base.weights == "random" else "pretrained",
+            seed=content["seed"],
+            training=_training(content, entry),
+            pretrained=base,
+            frozen=entry.get("frozen", 0),
+            normalise=entry.get("normalise", True),
+        )
+
+
+def _training(content: dict[str, Any], entry: dict[str, Any]) -> TrainingOptions:
+    return TrainingOptions(**{**content.get("training", {}), **entry.get("training", {})})
+
+
+def _defended(
+    content: dict[str, Any], models: tuple[Recipe, ...], dataset: Dataset | PictureDataset
+) -> tuple[DefendedRecipe, ...]:
+    """Return the defended models, each after the one it is made from."""
+    asked = [
+        (index, of, entry)
+        for index, entry in enumerate(content.get("defenses", []))
+        for of in (entry["of"] if isinstance(entry["of"], list) else [entry["of"]])
+    ]
+    named: dict[str, tuple[int, str, dict[str, Any]]] = {}
+    for index, of, entry in asked:
+        _known(entry["defense"], DEFENSES, "defense", "defenses", index, "defense")
+        if "name" in entry and isinstance(entry["of"], list):
+            raise _Mistake(("defenses", index, "name"), "cannot name several models; give a suffix")
+        name = entry.get("name") or f"{of}_{entry.get('suffix', entry['defense'])}"
+        if name in named or any(recipe.name == name for recipe in models):
+            raise _Mistake(("defenses", index), f"the model '{name}' stands twice; give one of them another name")
+        named[name] = (index, of, entry)
+    made: dict[str, Recipe] = {recipe.name: recipe for recipe in models}
+    known = [*made, *named]
+    waiting = dict(named)
+    while waiting:
+        ready = [name for name, (_, of, _) in waiting.items() if of in made]
+        if not ready:
+            name, (index, of, _) = next(iter(waiting.items()))
+            if of not in known:
+                _known(of, known, "model", "defenses", index, "of")
+            raise _Mistake(("defenses", index, "of"), f"the stack of '{name}' contains itself: {_stack(name, named)}")
+        for name in ready:
+            index, of, entry = waiting.pop(name)
+            made[name] = _defend(content, index, name, made[of], entry, made, dataset)
+    return tuple(recipe for recipe in made.values() if isinstance(recipe, DefendedRecipe))
+
+
+def _stack(name: str, named: dict[str, tuple[int, str, dict[str, Any]]]) -> str:
+    path = [name]
+    while named[path[-1]][1] not in path and named[path[-1]][1] in named:
+        path.append(named[path[-1]][1])
+    return " <- ".join([*path, named[path[-1]][1]])
+
+
+def _defend(
+    content: dict[str, Any],
+    index: int,
+    name: str,
+    base: Recipe,
+    entry: dict[str, Any],
+    made: dict[str, Recipe],
+    dataset: Dataset | PictureDataset,
+) -> DefendedRecipe:
+    defense = DEFENSES[entry["defense"]]
+    options: TrainingOptions | None = None
+    if defense.trains:
+        if not isinstance(dataset, Dataset):
+            raise _Mistake(
+                ("defenses", index), f"{defense.name} trains, and nothing is trained on {dataset.name}; take a wrapper"
+            )
+        wrapped: Recipe = base
+        while isinstance(wrapped, DefendedRecipe):
+            if wrapped.training is None:
+                raise _Mistake(
+                    ("defenses", index, "of"),
+                    f"{defense.name} trains a network and cannot wrap '{base.name}', which stands behind "
+                    f"{wrapped.defense}; stack them the other way round: train first, then wrap",
+                )
+            wrapped = made[wrapped.of]
+        assert isinstance(wrapped, ModelRecipe)
+        own = base.training if isinstance(base, ModelRecipe | DefendedRecipe) else None
+        options = dataclasses.replace(own or wrapped.training, **entry.get("training", {}))
+    elif "training" in entry:
+        raise _Mistake(("defenses", index, "training"), f"{defense.name} trains nothing")
+    given = {key: value for key, value in entry.items() if key not in _DEFENSE_RESERVED}
+    allowed = [*_DEFENSE_RESERVED, *defense.parameters]
+    for key, value in given.items():
+        if key not in defense.parameters:
+            raise _Mistake(
+                ("defenses", index, key),
+                f"{defense.name} has no such parameter; allowed: {one_of(allowed)}{did_you_mean(key, allowed)}",
+            )
+        if key != "attacks" and (problem := defense.parameters[key].problem(_number(value), in_study=True)):
+            raise _Mistake(("defenses", index, key), problem)
+    parameters = {p.name: p.default for p in defense.parameters.values() if not p.required}
+    parameters |= {key: _number(value) for key, value in given.items()}
+    if "attacks" in given:
+        parameters["attacks"] = [
+            {"attack": setting.attack, "parameters": setting.parameters}
+            for place, attack in enumerate(given["attacks"])
+            for setting in _training_attacks(content, index, place, attack, dataset)
+        ]
+    if "seed" in defense.parameters and "seed" not in given:
+        parameters["seed"] = derive_seed(content["seed"], "defense", name)
+    for parameter in defense.parameters.values():
+        if parameter.name not in parameters:
+            raise _Mistake(("defenses", index), f"{defense.name} needs the parameter '{parameter.name}'")
+    return DefendedRecipe(name, defense.name, base.name, parameters, content["seed"], options)
+
+
+def _training_attacks(
+    content: dict[str, Any], index: int, place: int, entry: dict[str, Any], dataset: Dataset | PictureDataset
+) -> Iterator[AttackSetting]:
+    where = ("defenses", index, "attacks", place)
+    if not isinstance(entry, dict) or "attack" not in entry:
+        raise _Mistake(where, "expected an attack with its parameters, such as {attack: fgsm, epsilon: 0.1}")
+    _known(entry["attack"], ATTACKS, "attack", *where, "attack")
+    yield from _sweep(content["seed"], where, entry, "untargeted", several=False, dataset=dataset, models=())
+
+
+def _models(content: dict[str, Any], dataset: Dataset, places: Places) -> tuple[ModelRecipe, ...]:
     models: list[ModelRecipe] = []
     for index, entry in enumerate(content["models"]):
+        if "finetune" in entry:
+            for recipe in _finetuned(content, index, entry, dataset, places):
+                if any(known.name == recipe.name for known in models):
+                    raise _Mistake(("models", index), f"the model '{recipe.name}' stands twice; give one another name")
+                models.append(recipe)
+            continue
         if "architecture" not in entry:
             raise _Mistake(
                 ("models", index),
-                f"needs an architecture and an initialisation: {dataset.name} has no pretrained models",
+                f"on {dataset.name} models are trained: give an architecture and an initialisation, or finetune",
             )
         architecture = entry["architecture"]
         _known(architecture, ARCHITECTURES, "architecture", "models", index, "architecture")
@@ -592,7 +818,7 @@ def _models(content: dict[str, Any], dataset: Dataset) -> tuple[ModelRecipe, ...
                     if scheme == "gaussian"
                     else GAUSSIAN_STD,
                     seed=content["seed"],
-                    training=TrainingOptions(**{**content.get("training", {}), **entry.get("training", {})}),
+                    training=_training(content, entry),
                 )
             )
     return tuple(models)
@@ -610,7 +836,9 @@ def _selection(content: dict[str, Any], dataset: DatasetSpec | PicturesSpec) -> 
     return SelectionSpec(content["images"], n)
 
 
-def _settings(content: dict[str, Any], dataset: Dataset | PictureDataset) -> tuple[AttackSetting, ...]:
+def _settings(
+    content: dict[str, Any], dataset: Dataset | PictureDataset, models: tuple[Recipe, ...]
+) -> tuple[AttackSetting, ...]:
     settings: list[AttackSetting] = []
     for index, entry in _entries(content["attacks"]):
         attack = entry["attack"]
@@ -618,7 +846,13 @@ def _settings(content: dict[str, Any], dataset: Dataset | PictureDataset) -> tup
         goals = entry.get("goal", "untargeted")
         for goal in goals if isinstance(goals, list) else [goals]:
             for setting in _sweep(
-                content["seed"], index, entry, goal, several=isinstance(goals, list), dataset=dataset
+                content["seed"],
+                ("attacks", index),
+                entry,
+                goal,
+                several=isinstance(goals, list),
+                dataset=dataset,
+                models=models,
             ):
                 for earlier in settings:
                     if dataclasses.replace(earlier, name=setting.name) == setting:
@@ -656,38 +890,54 @@ def _entries(attacks: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any
 
 
 def _sweep(
-    seed: int, index: int, entry: dict[str, Any], goal_entry: Any, *, several: bool, dataset: Dataset | PictureDataset
+    seed: int,
+    where: tuple[object, ...],
+    entry: dict[str, Any],
+    goal_entry: Any,
+    *,
+    several: bool,
+    dataset: Dataset | PictureDataset,
+    models: tuple[Recipe, ...],
 ) -> Iterator[AttackSetting]:
-    """Yield the settings of one entry and one goal: one for each combination of the listed values."""
+    """Yield the settings of one entry and one goal: one for each combination of the listed values.
+
+    Args:
+        where: the entry's place in the study.
+        models: of the study, of which the entry may name some.
+    """
     attack = entry["attack"]
-    goal, target_class = _goal(goal_entry, index, dataset)
+    goal, target_class = _goal(goal_entry, where, dataset)
     if (Untargeted if goal == "untargeted" else Targeted) not in ATTACKS[attack].goals:
         others = "random, least_likely or {class: ...}" if goal == "untargeted" else "untargeted"
-        raise _Mistake(("attacks", index, "goal"), f"{attack} has no {goal} form; give it the goal {others}")
+        raise _Mistake((*where, "goal"), f"{attack} has no {goal} form; give it the goal {others}")
     known = ATTACKS[attack].parameters
     given = {key: value for key, value in entry.items() if key not in _RESERVED}
     allowed = [*_RESERVED, *known]
     for key in given:
         if key not in known:
             raise _Mistake(
-                ("attacks", index, key),
+                (*where, key),
                 f"{attack} has no such parameter; allowed: {one_of(allowed)}{did_you_mean(key, allowed)}",
             )
     for parameter in known.values():
         if parameter.required and parameter.name not in given:
-            raise _Mistake(("attacks", index), f"{attack} needs the parameter '{parameter.name}'")
+            raise _Mistake(where, f"{attack} needs the parameter '{parameter.name}'")
     sweeps = {key: value if isinstance(value, list) else [value] for key, value in given.items()}
     for key, values in sweeps.items():
         if not values:
-            raise _Mistake(("attacks", index, key), "the list is empty")
+            raise _Mistake((*where, key), "the list is empty")
         for place, value in enumerate(values):
-            where = ("attacks", index, key, *((place,) if isinstance(given[key], list) else ()))
+            at = (*where, key, *((place,) if isinstance(given[key], list) else ()))
             problem = known[key].problem(_number(value), in_study=True)
             if problem:
-                raise _Mistake(where, problem)
+                raise _Mistake(at, problem)
     if goal == "untargeted" and "directed" in sweeps.get("loss", []):
-        raise _Mistake(("attacks", index, "loss"), "'directed' needs a target class; give the entry a targeted goal")
+        raise _Mistake((*where, "loss"), "'directed' needs a target class; give the entry a targeted goal")
+    if "eot_samples" in entry and not entry.get("adaptive"):
+        raise _Mistake((*where, "eot_samples"), "has no effect without adaptive: true")
+    adaptive = entry.get("eot_samples", EOT_SAMPLES) if entry.get("adaptive") else None
     aim = "" if goal == "untargeted" else f"-{goal}{'' if target_class is None else target_class}"
+    aim += "-adaptive" if adaptive and "name" not in entry else ""
     base = entry["name"] + (aim if several else "") if "name" in entry else attack + aim
     for combination in itertools.product(*sweeps.values()):
         chosen = dict(zip(sweeps, combination, strict=True))
@@ -701,23 +951,42 @@ def _sweep(
         if "seed" in known and "seed" not in given:
             parameters["seed"] = derive_seed(seed, "attack", attack)
         yield AttackSetting(
-            base + suffix, attack, goal, target_class, parameters, entry.get("images"), _fits(entry.get("fit"))
+            base + suffix,
+            attack,
+            goal,
+            target_class,
+            parameters,
+            entry.get("images"),
+            _fits(entry.get("fit")),
+            adaptive,
+            _sources(entry.get("sources"), where, models),
         )
+
+
+def _sources(chosen: Any, where: tuple[object, ...], models: tuple[Recipe, ...]) -> tuple[str, ...] | None:
+    if chosen is None:
+        return None
+    if chosen in ("defended", "undefended"):
+        return tuple(m.name for m in models if isinstance(m, DefendedRecipe) == (chosen == "defended"))
+    names = [model.name for model in models]
+    for place, name in enumerate(chosen if isinstance(chosen, list) else [chosen]):
+        _known(name, [*names, "defended", "undefended"], "model", *where, "sources", place)
+    return tuple(chosen if isinstance(chosen, list) else [chosen])
 
 
 def _fits(content: str | list[str] | None) -> tuple[str, ...] | None:
     return (content,) if isinstance(content, str) else None if content is None else tuple(content)
 
 
-def _goal(goal: Any, index: int, dataset: Dataset | PictureDataset) -> tuple[str, int | None]:
+def _goal(goal: Any, where: tuple[object, ...], dataset: Dataset | PictureDataset) -> tuple[str, int | None]:
     if isinstance(goal, dict):
         if goal["class"] >= dataset.num_classes:
             raise _Mistake(
-                ("attacks", index, "goal", "class"),
+                (*where, "goal", "class"),
                 f"{goal['class']} is not a class of {dataset.name}: 0 to {dataset.num_classes - 1}",
             )
         return "class", goal["class"]
-    _known(goal, GOALS, "goal", "attacks", index, "goal")
+    _known(goal, GOALS, "goal", *where, "goal")
     return goal, None
 
 

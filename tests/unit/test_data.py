@@ -20,7 +20,7 @@ from advatlas.errors import AdvatlasError
 
 
 def test_embedded_digits_are_mnist():
-    pool = DATASETS["mnist_sample"].load(Source(Path("unused"), download=False))["train"]
+    pool = DATASETS["mnist_sample"].pools(Source(Path("unused"), download=False))["train"]
     assert pool.images.shape == (5000, 1, 28, 28)
     assert np.bincount(pool.labels).tolist() == [500] * 10
     assert pool.images.max() == 255
@@ -85,7 +85,7 @@ def test_parquet_shards_of_the_hub(tmp_path):
     images, labels = rng.integers(0, 256, (40, 32, 32, 3), np.uint8), np.arange(40) % 10
     _shards(tmp_path / "cifar10", images, labels)
     assert locate(tmp_path, "cifar10", "cifar-10-batches-py").shards
-    pools = DATASETS["cifar10"].load(Source(tmp_path, download=False))
+    pools = DATASETS["cifar10"].pools(Source(tmp_path, download=False))
     assert (pools["train"].images == images[:20].transpose(0, 3, 1, 2)).all()
     assert pools["test"].labels.tolist() == labels[20:].tolist()
 
@@ -93,7 +93,7 @@ def test_parquet_shards_of_the_hub(tmp_path):
 def test_parquet_shards_of_grey_images(tmp_path):
     images, labels = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8), np.arange(20) % 10
     _shards(tmp_path / "mnist", images, labels, column="image")
-    pools = DATASETS["mnist"].load(Source(tmp_path, download=False))
+    pools = DATASETS["mnist"].pools(Source(tmp_path, download=False))
     assert (pools["train"].images[:, 0] == images[:10]).all()
 
 
@@ -118,7 +118,7 @@ def test_torchvision_layout_of_cifar10(tmp_path, monkeypatch):
         (folder / name).write_bytes(pickle.dumps({"data": data, "labels": [0, 1, 2, 3]}))
     names = {"label_names": list(DATASETS["cifar10"].class_names)}
     (folder / "batches.meta").write_bytes(pickle.dumps(names))
-    pools = DATASETS["cifar10"].load(Source(tmp_path, download=False))
+    pools = DATASETS["cifar10"].pools(Source(tmp_path, download=False))
     assert pools["train"].images.shape == (20, 3, 32, 32)
     assert (pools["test"].images[0].ravel() == data[0]).all()
 
@@ -135,14 +135,14 @@ def test_torchvision_layout_of_mnist(tmp_path):
         (raw / f"{split}-labels-idx1-ubyte").write_bytes(np.array([0x801, n], ">i4").tobytes() + labels.tobytes())
         with gzip.open(raw / f"{split}-labels-idx1-ubyte.gz", "wb") as file:
             file.write(b"")
-    pools = DATASETS["mnist"].load(Source(tmp_path, download=False))
+    pools = DATASETS["mnist"].pools(Source(tmp_path, download=False))
     assert pools["train"].images.shape == (6, 1, 28, 28)
     assert (pools["test"].images[:, 0] == images).all()
 
 
 def test_missing_data_say_what_to_do(tmp_path):
     with pytest.raises(AdvatlasError, match=r"ADVATLAS_DATA.*mnist_quick"):
-        DATASETS["mnist"].load(Source(tmp_path, download=False))
+        DATASETS["mnist"].pools(Source(tmp_path, download=False))
     with pytest.raises(AdvatlasError, match="download: false"):
         check_available(DATASETS["cifar10"], tmp_path, download=False)
     check_available(DATASETS["cifar10"], tmp_path, download=True)
@@ -159,7 +159,7 @@ def test_a_failed_download_says_what_to_do(tmp_path, monkeypatch):
 
     monkeypatch.setattr(datasets.MNIST, "download", fail)
     with pytest.raises(AdvatlasError, match="Put it there.*download failed: Error downloading train-images") as caught:
-        DATASETS["mnist"].load(Source(tmp_path, download=True))
+        DATASETS["mnist"].pools(Source(tmp_path, download=True))
     assert "\n" not in str(caught.value)
 
 

@@ -79,7 +79,9 @@ def test_from_registries_modules_take_entries_only():
     """``__init__`` files are not followed, so nothing but a registry may be imported through them."""
     registries = {
         "advatlas.attacks": {"ATTACKS"},
+        "advatlas.claims": {"PAPERS"},
         "advatlas.data": {"DATASETS"},
+        "advatlas.defenses": {"DEFENSES"},
         "advatlas.figures": {"FIGURES"},
         "advatlas.models.small": {"ARCHITECTURES"},
     }

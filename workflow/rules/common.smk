@@ -15,8 +15,10 @@ from advatlas.estimate import describe
 from advatlas.data.views import NATIVE
 from advatlas.figures import FIGURES as FIGURE_REGISTRY
 from advatlas.locks import clear_stale_locks
+from advatlas.defenses import DEFENSES
 from advatlas.models.pretrained import PretrainedRecipe
 from advatlas.models.small import ARCHITECTURES
+from advatlas.models.zoo import DefendedRecipe, ModelRecipe
 from advatlas.storage.fingerprint import fingerprint
 from advatlas.studies import open_study
 
@@ -56,7 +58,12 @@ os.environ["ADVATLAS_CODE"] = fingerprint(
     *(
         ARCHITECTURES[recipe.architecture].__module__
         for recipe in STUDY.models
-        if not isinstance(recipe, PretrainedRecipe)
+        if isinstance(recipe, ModelRecipe) and recipe.pretrained is None
+    ),
+    *(
+        DEFENSES[recipe.defense].module
+        for recipe in STUDY.models
+        if isinstance(recipe, DefendedRecipe)
     ),
 )
 
@@ -67,9 +74,14 @@ DATA = ROOT / "data" / STUDY.dataset.identifier
 VIEWS = STUDY.views()
 MODELS = [recipe.name for recipe in STUDY.models]
 MODEL_OF_FOLDER = {STUDY.model_folder(recipe.name): recipe for recipe in STUDY.models}
-TRAINED = [
-    name for name in MODELS if not isinstance(STUDY.model(name), PretrainedRecipe)
+TRAINED = [name for name in MODELS if isinstance(STUDY.model(name), ModelRecipe)]
+PRETRAINED = [
+    name for name in MODELS if isinstance(STUDY.model(name), PretrainedRecipe)
 ]
+DEFENDED = [name for name in MODELS if isinstance(STUDY.model(name), DefendedRecipe)]
+DEFENDED_BY_TRAINING = [name for name in DEFENDED if STUDY.trained_here(name)]
+WRAPPED = [name for name in DEFENDED if name not in DEFENDED_BY_TRAINING]
+WITH_HISTORY = [*TRAINED, *DEFENDED_BY_TRAINING]
 SETTINGS = [setting.name for setting in STUDY.settings]
 TABLE_NAMES = [
     "models",
@@ -82,7 +94,8 @@ TABLE_NAMES = [
     "examples",
     "strips",
 ]
-TABLE_NAMES += ["training"] if TRAINED else []
+TABLE_NAMES += ["training"] if WITH_HISTORY else []
+TABLE_NAMES += ["classification", "prediction_times"] if DEFENDED else []
 TABLE_NAMES += ["clever"] if STUDY.clever else []
 ANALYSIS_NAMES = [
     name for name, analysis in ANALYSES.items() if analysis.needs <= STUDY.features()
@@ -120,9 +133,16 @@ def folders(models):
 
 
 def local_weights(recipe):
-    """Return the file of weights_dir that a model's weights are read from; none where a library has them."""
+    """Return the file of weights_dir that a pretrained network's weights are read from; none where a library has them."""
+    if recipe is None:
+        return []
     library, _, name = recipe.weights.partition(":")
     return [WEIGHTS_DIR / name] if library == "folder" else []
+
+
+def base_file(folder, file):
+    """Return a file of the model that the defended model of a folder is made from."""
+    return model_file(MODEL_OF_FOLDER[folder].of, file)
 
 
 def candidates(view):
@@ -136,26 +156,33 @@ def selected(model):
 
 
 CARDS = [model_file(name, "card.json") for name in MODELS]
-HISTORIES = [model_file(name, "training.parquet") for name in TRAINED]
+HISTORIES = [model_file(name, "training.parquet") for name in WITH_HISTORY]
 ADVERSARIALS = [
     RESULTS / "adversarials" / setting / f"{source}.parquet"
     for setting in SETTINGS
-    for source in MODELS
+    for source in STUDY.sources(setting)
 ]
 PAIRS = [
     RESULTS / "transfer" / setting / source / f"{target}.parquet"
     for setting in SETTINGS
-    for source in MODELS
+    for source in STUDY.sources(setting)
     for target in MODELS
 ]
 
 
-def architecture_module(name):
-    """Return the module of a model's network, which is part of what its results depend on."""
-    recipe = STUDY.model(name)
-    if isinstance(recipe, PretrainedRecipe):
-        return "models.building"
-    return ARCHITECTURES[recipe.architecture].__module__.removeprefix("advatlas.")
+def model_modules(name):
+    """Return the modules of a model's network and defenses, which are part of what its results depend on."""
+    recipe = STUDY.undefended(name)
+    if isinstance(recipe, PretrainedRecipe) or recipe.pretrained is not None:
+        network = "advatlas.models.building"
+    else:
+        network = ARCHITECTURES[recipe.architecture].__module__
+    modules = [network]
+    for defended in STUDY.defenses(name):
+        modules.append(DEFENSES[defended.defense].module)
+        for attack in defended.parameters.get("attacks", []):
+            modules += ATTACKS[attack["attack"]].modules
+    return [module.removeprefix("advatlas.") for module in modules]
 
 
 def attack_modules(setting):
@@ -172,7 +199,7 @@ def code(*roots):
 
 def model_code(stage, name, *more):
     """Return the fingerprint of a stage that runs one model."""
-    return code(stage, architecture_module(name), *more)
+    return code(stage, *model_modules(name), *more)
 
 
 def analysis_tables(name):
@@ -192,7 +219,7 @@ def figure_of(file):
 
 def print_estimate():
     """Say what a study of pretrained models will cost; of small networks that are trained it is not worth saying."""
-    if not TRAINED:
+    if not WITH_HISTORY:
         data = Path(config["data_dir"])
         found = len(DATASET.find(data)) if DATASET.present(data) else None
         print(describe(STUDY, found), file=sys.stderr)

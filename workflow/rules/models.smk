@@ -1,6 +1,7 @@
-# train-model or fetch-model, and predict: one job for each model.
+# train-model, fetch-model or defend-model, and predict: one job for each model.
 rule train_model:
     input:
+        lambda wildcards: local_weights(MODEL_OF_FOLDER[wildcards.folder].pretrained),
         images=candidates(NATIVE),
     output:
         weights=ROOT / "models" / "{folder}" / "weights.safetensors",
@@ -32,7 +33,7 @@ rule fetch_model:
     log:
         ROOT / "models" / "{folder}" / "fetch.log",
     wildcard_constraints:
-        folder=folders(name for name in MODELS if name not in TRAINED),
+        folder=folders(PRETRAINED),
     params:
         recipe=lambda wildcards: dataclasses.asdict(MODEL_OF_FOLDER[wildcards.folder]),
         code=code("stages.fetch"),
@@ -40,6 +41,54 @@ rule fetch_model:
         "get {wildcards.folder}"
     script:
         "../scripts/fetch_model.py"
+
+
+# A defense that trains: weights of its own. Its base may be another defended model.
+rule defend_model:
+    input:
+        weights=lambda wildcards: base_file(wildcards.folder, "weights.safetensors"),
+        card=lambda wildcards: base_file(wildcards.folder, "card.json"),
+        images=candidates(NATIVE),
+    output:
+        weights=ROOT / "models" / "{folder}" / "weights.safetensors",
+        card=ROOT / "models" / "{folder}" / "card.json",
+        history=ROOT / "models" / "{folder}" / "training.parquet",
+    log:
+        ROOT / "models" / "{folder}" / "defend.log",
+    wildcard_constraints:
+        folder=folders(DEFENDED_BY_TRAINING),
+    resources:
+        gpu=GPU,
+    params:
+        recipe=lambda wildcards: dataclasses.asdict(MODEL_OF_FOLDER[wildcards.folder]),
+        code=lambda wildcards: model_code(
+            "stages.train", MODEL_OF_FOLDER[wildcards.folder].name
+        ),
+    message:
+        "defend: {wildcards.folder}"
+    script:
+        "../scripts/defend_model.py"
+
+
+# A defense that wraps: the weights of the model within.
+rule wrap_model:
+    input:
+        weights=lambda wildcards: base_file(wildcards.folder, "weights.safetensors"),
+        card=lambda wildcards: base_file(wildcards.folder, "card.json"),
+    output:
+        weights=ROOT / "models" / "{folder}" / "weights.safetensors",
+        card=ROOT / "models" / "{folder}" / "card.json",
+    log:
+        ROOT / "models" / "{folder}" / "wrap.log",
+    wildcard_constraints:
+        folder=folders(WRAPPED),
+    params:
+        recipe=lambda wildcards: dataclasses.asdict(MODEL_OF_FOLDER[wildcards.folder]),
+        code=code("stages.train"),
+    message:
+        "wrap: {wildcards.folder}"
+    script:
+        "../scripts/wrap_model.py"
 
 
 rule predict:

@@ -24,7 +24,7 @@ rule aggregate_training:
     log:
         RESULTS / "logs" / "tables" / "training.log",
     params:
-        models=TRAINED,
+        models=WITH_HISTORY,
         code=code("stages.aggregate"),
     message:
         "table of the models' training"
@@ -46,7 +46,7 @@ rule aggregate_attacks:
     log:
         RESULTS / "logs" / "tables" / "attacks.log",
     params:
-        models=TRAINED,
+        models=WITH_HISTORY,
         seed=STUDY.seed,
         views={name: STUDY.view(name) for name in MODELS},
         class_names=DATASET.class_names,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from advatlas.devices import device_slot, make_deterministic
-from advatlas.job import job
+from advatlas.job import job, weights_dir
 from advatlas.stages.train import train
 
 recipe = snakemake.params.recipe
@@ -18,4 +18,5 @@ with job(f"train {recipe['name']}", snakemake.log[0]) as this:
             Path(snakemake.output.history),
             device,
             this.progress(recipe["training"]["epochs"], "epoch"),
+            weights_dir(snakemake.config),
         )

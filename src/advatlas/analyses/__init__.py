@@ -13,6 +13,10 @@ ANALYSES: dict[str, Analysis] = {
     "sweeps": Analysis("advatlas.analyses.sweeps", ("models", "outcomes", "success")),
     "fits": Analysis("advatlas.analyses.fits", ("models", "outcomes"), needs=frozenset({"several_fits"})),
     "contrasts": Analysis("advatlas.analyses.contrasts", ("adversarials",), needs=frozenset({"contrasts"})),
+    "verdicts": Analysis("advatlas.analyses.verdicts", ("models", "classification"), needs=frozenset({"defenses"})),
+    "claims": Analysis(
+        "advatlas.analyses.claims", ("models", "classification", "adversarials"), needs=frozenset({"claims"})
+    ),
     "wordnet": Analysis("advatlas.analyses.wordnet", ("predictions",), needs=frozenset({"pretrained"})),
 }
 

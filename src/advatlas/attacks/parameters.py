@@ -21,12 +21,14 @@ class Interval:
     Attributes:
         zero_is_identity: 0 makes the attack return its input: fine in a library call, a mistake in a study.
         unit: what the number counts, for messages.
+        odd: even numbers are refused.
     """
 
     low: float
     high: float = math.inf
     zero_is_identity: bool = False
     unit: str = ""
+    odd: bool = False
 
     def __str__(self) -> str:
         left = "(" if self.zero_is_identity else "["
@@ -51,6 +53,8 @@ Confidence = Annotated[float, Interval(0, unit="in logits")]
 Positive = Annotated[float, Interval(1e-12)]
 NonNegative = Annotated[float, Interval(0)]
 Seed = Annotated[int, Interval(0)]
+Kernel = Annotated[int, Interval(3, 27, odd=True, unit="pixels")]
+Bits = Annotated[int, Interval(1, 7)]
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,8 @@ class Parameter:
             zero = in_study and self.interval.zero_is_identity and value == 0
             if outside or zero:
                 return f"{value!r} is outside {self.interval}"
+            if self.interval.odd and value % 2 == 0:
+                return f"{value!r} is even; an odd number of {self.interval.unit} has a middle"
         return ""
 
     def tensor_problem(self, values: Tensor, count: int) -> str:

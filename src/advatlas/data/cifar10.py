@@ -13,7 +13,7 @@ CIFAR10 = Dataset(
     mean=(0.4914, 0.4822, 0.4465),
     std=(0.2470, 0.2435, 0.2616),
     sizes={"train": 50_000, "test": 10_000},
-    load=lambda source: local_or_downloaded("cifar10", "CIFAR10", "cifar-10-batches-py", source),
+    load=lambda source, _size: local_or_downloaded("cifar10", "CIFAR10", "cifar-10-batches-py", source),
     present=lambda folder: locate(folder, "cifar10", "cifar-10-batches-py") is not None,
     where="cifar-10-batches-py/ as torchvision keeps it, or the Hub's train-*.parquet and test-*.parquet in cifar10/",
 )

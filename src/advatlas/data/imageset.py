@@ -44,4 +44,9 @@ class ImageSet:
 
     def pixels(self) -> Tensor:
         """Return the images as float32 in [0, 1]."""
-        return self.images.to(torch.float32) / 255
+        return to_unit(self.images)
+
+
+def to_unit(images: Tensor) -> Tensor:
+    """Return uint8 images as float32 in [0, 1]."""
+    return images.to(torch.float32) / 255

@@ -13,7 +13,7 @@ MNIST = Dataset(
     mean=(0.1307,),
     std=(0.3081,),
     sizes={"train": 60_000, "test": 10_000},
-    load=lambda source: local_or_downloaded("mnist", "MNIST", "MNIST/raw", source),
+    load=lambda source, _size: local_or_downloaded("mnist", "MNIST", "MNIST/raw", source),
     present=lambda folder: locate(folder, "mnist", "MNIST/raw") is not None,
     where="MNIST/raw/*-ubyte[.gz] as torchvision keeps it, or the Hub's train-*.parquet and test-*.parquet in mnist/",
 )

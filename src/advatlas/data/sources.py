@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,8 @@ from PIL import Image
 
 from advatlas import torchvision_compat  # noqa: F401 (torchvision and timm, imported where needed, need it)
 from advatlas.data.dataset import Dataset, Pool, Source
+from advatlas.data.pictures import Picture, decode
+from advatlas.data.views import View
 from advatlas.errors import AdvatlasError
 
 
@@ -96,6 +99,72 @@ def local_or_downloaded(name: str, cls_name: str, marker: str, source: Source) -
         raise AdvatlasError(
             f"{root / marker}: the {name} files are incomplete or corrupt ({reason}); delete the folder and run again"
         ) from error
+
+
+@dataclass(frozen=True)
+class TorchvisionPictures:
+    """Labelled pictures of any size in a layout of torchvision, looked for in a data folder and in ``folder/name``.
+
+    Attributes:
+        cls: the class of ``torchvision.datasets``.
+        splits: for each pool torchvision's name of it.
+        classes: how many there must be: torchvision numbers the folders it finds, so a missing one would shift labels.
+        options: more arguments of the class.
+        marker: the folder below torchvision's root that shows the layout; ``name`` when empty.
+    """
+
+    name: str
+    cls: str
+    splits: dict[str, str]
+    classes: int
+    options: dict[str, Any] = field(default_factory=dict)
+    marker: str = ""
+
+    def _root(self, folder: Path) -> Path | None:
+        roots = (folder, folder / self.name)
+        return next((root for root in roots if (root / (self.marker or self.name)).is_dir()), None)
+
+    def present(self, folder: Path) -> bool:
+        """Say whether the pictures lie in the folder."""
+        return self._root(folder) is not None
+
+    def load(self, source: Source, size: int) -> dict[str, Pool]:
+        """Return the pools, the square centre of each picture brought to ``size``.
+
+        Raises:
+            AdvatlasError: the pictures are absent and may not, or cannot, be downloaded; or some are missing or damaged.
+        """
+        from torchvision import datasets
+
+        root = self._root(source.folder)
+        where = f"{source.folder}/{self.marker or self.name}"
+        if root is None and not source.download:
+            raise AdvatlasError(
+                f"dataset '{self.name}': not found (looked for {where}/ as torchvision keeps it). Put it there, or point "
+                "data_dir in config.yaml or the environment variable ADVATLAS_DATA at a folder that has it"
+            )
+        pools = {}
+        for pool, split in self.splits.items():
+            try:
+                found = getattr(datasets, self.cls)(
+                    str(root or source.folder), split=split, download=root is None, **self.options
+                )
+            except Exception as error:  # whatever torchvision's HTTP client or archive reader raises
+                reason = " ".join(str(error).split()) or type(error).__name__
+                raise AdvatlasError(
+                    f"dataset '{self.name}': {where}: cannot be read or downloaded: {reason}"
+                ) from error
+            samples = found._samples
+            if split == "train" and len({label for _, label in samples}) != self.classes:
+                raise AdvatlasError(
+                    f"{where}: {len({label for _, label in samples})} class folders, expected {self.classes}; delete it "
+                    "and get it again"
+                )
+            pictures = [Picture(Path(path).stem, label, str(path)) for path, label in samples]
+            pools[pool] = Pool(
+                decode(pictures, View(size, 1.0, "bilinear")), np.array([label for _, label in samples], np.int64)
+            )
+        return pools
 
 
 def check_available(dataset: Dataset, folder: Path, download: bool) -> None:

@@ -22,11 +22,19 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class SplitSizes:
-    """How many images each split holds; ``None`` for train and test means all that are left."""
+    """How many images each split holds; ``None`` for train and test means all that are left.
+
+    Attributes:
+        validation, test: below 1 it is a share: of the images left for training, of all images of the pool.
+        pool: ``own`` takes the test split from the dataset's own test images where it has such; ``merged`` puts all
+            images together first (campbell2024). Where neighbouring frames of one scene are in the data (GTSRB), merged
+            splits put frames of one scene on both sides, and accuracy is too high.
+    """
 
     train: int | None
-    validation: int
-    test: int | None
+    validation: float
+    test: float | None
+    pool: str = "own"
 
 
 def split_indices(sizes: dict[str, int], wanted: SplitSizes, seed: int) -> dict[str, tuple[str, np.ndarray]]:
@@ -47,8 +55,8 @@ def split_indices(sizes: dict[str, int], wanted: SplitSizes, seed: int) -> dict[
     def shuffled(pool: str) -> np.ndarray:
         return np.random.default_rng(derive_seed(seed, "split", pool)).permutation(sizes[pool])
 
-    def taken(pool: str, order: np.ndarray, count: int | None, split: str) -> tuple[np.ndarray, np.ndarray]:
-        count = len(order) if count is None else count
+    def taken(pool: str, order: np.ndarray, wanted: float | None, split: str) -> tuple[np.ndarray, np.ndarray]:
+        count = len(order) if wanted is None else int(wanted) if wanted >= 1 else round(wanted * len(order))
         if count > len(order) or count == 0:
             raise AdvatlasError(
                 f"the {split} split asks for {count} images, but {len(order)} of the {sizes[pool]} images of the "
@@ -56,6 +64,8 @@ def split_indices(sizes: dict[str, int], wanted: SplitSizes, seed: int) -> dict[
             )
         return np.sort(order[:count]), order[count:]
 
+    if wanted.pool == "merged":
+        sizes = {"train": sum(sizes.values())}
     rest = shuffled("train")
     if "test" in sizes:
         test_pool, test = "test", taken("test", shuffled("test"), wanted.test, "test")[0]
@@ -68,8 +78,15 @@ def split_indices(sizes: dict[str, int], wanted: SplitSizes, seed: int) -> dict[
 
 def prepare(dataset: Dataset, source: Source, wanted: SplitSizes, seed: int) -> dict[str, ImageSet]:
     """Load a dataset and cut it into its splits."""
-    pools = dataset.load(source)
-    _check(dataset, pools)
+    pools = dataset.pools(source)
+    if wanted.pool == "merged":
+        names = sorted(pools, reverse=True)
+        pools = {
+            "train": Pool(
+                np.concatenate([pools[name].images for name in names]),
+                np.concatenate([pools[name].labels for name in names]),
+            )
+        }
     chosen = split_indices({name: len(pool.labels) for name, pool in pools.items()}, wanted, seed)
     return {
         split: ImageSet(
@@ -79,20 +96,6 @@ def prepare(dataset: Dataset, source: Source, wanted: SplitSizes, seed: int) -> 
         )
         for split, (pool, indices) in chosen.items()
     }
-
-
-def _check(dataset: Dataset, pools: dict[str, Pool]) -> None:
-    for name, pool in pools.items():
-        if pool.images.shape[1:] != dataset.input_size or pool.images.dtype != np.uint8:
-            raise AdvatlasError(
-                f"dataset '{dataset.name}': the {name} images are {pool.images.dtype} of shape "
-                f"{pool.images.shape[1:]}, expected uint8 of {dataset.input_size}"
-            )
-        if len(pool.labels) != len(pool.images) or pool.labels.min() < 0 or pool.labels.max() >= dataset.num_classes:
-            raise AdvatlasError(
-                f"dataset '{dataset.name}': the {name} pool has {len(pool.images)} images and {len(pool.labels)} "
-                f"labels from {pool.labels.min()} to {pool.labels.max()}, expected 0 to {dataset.num_classes - 1}"
-            )
 
 
 def save_splits(path: Path, splits: dict[str, ImageSet], metadata: dict[str, Any]) -> None:

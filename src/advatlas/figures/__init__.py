@@ -19,6 +19,17 @@ FIGURES: dict[str, Figure] = {
     "strips": Figure("advatlas.figures.strips", ("models", "strips"), per_attack=True, needs=frozenset({"pretrained"})),
     "fits": Figure("advatlas.figures.fits", ("fits",), needs=frozenset({"several_fits"})),
     "wordnet": Figure("advatlas.figures.wordnet", ("wordnet",), needs=frozenset({"pretrained"})),
+    "defenses": Figure("advatlas.figures.defenses", ("models", "classification"), needs=frozenset({"defenses"})),
+    "verdicts": Figure("advatlas.figures.verdicts", ("verdicts",), needs=frozenset({"defenses"})),
+    "epsilons": Figure(
+        "advatlas.figures.epsilons",
+        ("models", "classification"),
+        per_attack=True,
+        needs=frozenset({"defenses", "epsilons"}),
+    ),
+    "confidences": Figure(
+        "advatlas.figures.confidences", ("models", "predictions", "strips"), needs=frozenset({"defenses"})
+    ),
     "training": Figure("advatlas.figures.training", ("models", "training"), needs=frozenset({"trained"})),
 }
 

@@ -87,9 +87,10 @@ def panel(axis: Axes, matrix: pd.DataFrame, models: pd.DataFrame, top: float) ->
                 Rectangle((start, start), length, length, fill=False, edgecolor="C1", linewidth=1.6, clip_on=False)
             )
         start += length
-    for label, missing in zip(matrix.index, matrix.isna().all(axis=1), strict=True):
-        if missing:
-            where = list(matrix.index).index(label) + 0.5
+    excluded = set(models.loc[models["excluded"], "model"])
+    for place, label in enumerate(matrix.index):
+        if label in excluded:
+            where = place + 0.5
             axis.text(where, where, "×", ha="center", va="center", color="0.35", fontsize=9)
     axis.set_xticks(np.arange(size) + 0.5, matrix.columns, rotation=90)
     axis.set_yticks(np.arange(size) + 0.5, matrix.index, rotation=0)

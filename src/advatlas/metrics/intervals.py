@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from scipy.stats import norm
 
 
@@ -22,6 +23,14 @@ def wilson(count: np.ndarray | float, n: np.ndarray | float, level: float = 0.95
     return np.where(count == 0, np.where(n > 0, 0.0, np.nan), low), np.where(
         count == n, np.where(n > 0, 1.0, np.nan), high
     )
+
+
+def with_interval(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add ``rate``, ``low`` and ``high`` (Wilson, 95%) to a frame with ``count`` and ``n``; NaN where n is 0."""
+    count, n = frame["count"].to_numpy(np.float64), frame["n"].to_numpy(np.float64)
+    rate = np.divide(count, n, out=np.full_like(count, np.nan), where=n > 0)
+    low, high = wilson(count, n)
+    return frame.assign(rate=rate, low=low, high=high)
 
 
 def bootstrap_mean(values: np.ndarray, seed: int, level: float = 0.95, draws: int = 2000) -> tuple[float, float]:

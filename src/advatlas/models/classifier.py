@@ -75,3 +75,13 @@ def predict_logits(classifier: nn.Module, images: Tensor, batch_size: int = 256)
     device = next(classifier.parameters()).device
     parts = [classifier(batch.to(device)).float().cpu() for batch in images.split(batch_size)]
     return torch.cat(parts) if parts else torch.empty(0, 0)
+
+
+# Classes recorded with their confidences for every answer: campbell2024 shows three.
+TOP = 3
+
+
+def top_classes(logits: Tensor) -> dict[str, list[Any]]:
+    """Return the classes of the largest logits, best first, and their probabilities: columns of predictions."""
+    best = logits.softmax(1).topk(min(TOP, logits.shape[1]), dim=1)
+    return {"top_classes": list(best.indices.int().numpy()), "top_confidences": list(best.values.numpy())}

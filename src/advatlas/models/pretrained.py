@@ -256,10 +256,11 @@ def load_state(recipe: PretrainedRecipe, network: nn.Module, weights_dir: Path |
         if library == "package":
             return _of_package(name, network, recipe)
         if library == "torchvision":
-            from torchvision.models import get_weight
+            # Its builders bring old checkpoints to today's names (DenseNet) and drop heads used in training (GoogLeNet).
+            from torchvision.models import get_model, get_weight
 
-            state: dict[str, Tensor] = get_weight(name).get_state_dict(progress=False, check_hash=True)
-            return state
+            builder = parse(recipe.build)[0].rpartition(".")[2]
+            return dict(get_model(builder, weights=get_weight(name), progress=False).state_dict())
         if library == "pytorchcv":
             from pytorchcv.models.common.model_store import get_model_file
 
@@ -322,8 +323,8 @@ def _of_package(package: str, network: nn.Module, recipe: PretrainedRecipe) -> d
     return dict(zip(names, tensors.values(), strict=True))
 
 
-def fetch(recipe: PretrainedRecipe, weights_dir: Path | None = None) -> tuple[nn.Module, dict[str, Any]]:
-    """Return a pretrained network, on the CPU, and its card.
+def load_checked(recipe: PretrainedRecipe, weights_dir: Path | None = None) -> nn.Module:
+    """Return a pretrained network, on the CPU.
 
     Raises:
         AdvatlasError: the weights cannot be had, or are not those of the architecture; the message says what differs.
@@ -343,6 +344,12 @@ def fetch(recipe: PretrainedRecipe, weights_dir: Path | None = None) -> tuple[nn
     bad = [name for name, value in state.items() if value.is_floating_point() and not bool(value.isfinite().all())]
     if bad:
         raise AdvatlasError(f"{recipe.name}: the weights {recipe.weights} hold values that are not finite, in {bad[0]}")
+    return network
+
+
+def fetch(recipe: PretrainedRecipe, weights_dir: Path | None = None) -> tuple[nn.Module, dict[str, Any]]:
+    """Return a pretrained network, on the CPU, and its card; raises as :func:`load_checked` does."""
+    network = load_checked(recipe, weights_dir)
     card = {
         **dataclasses.asdict(recipe),
         "architecture": recipe.build,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from advatlas.data.imageset import ImageSet
+from advatlas.data.imageset import ImageSet, to_unit
 from advatlas.progress import Progress, silent
 from advatlas.seeds import derive_seed
 
@@ -43,6 +43,10 @@ class TrainingOptions:
     weight_decay: float = 0.0
     clip_norm: float = 0.0
     min_accuracy: float = 0.5
+
+
+# Replaces a batch of images in [0, 1] and their labels by another; the number is the step's, from 0.
+Augment = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 
 @dataclass
@@ -84,19 +88,25 @@ def train(
     seed: int,
     device: str = "cpu",
     progress: Progress | None = None,
+    *,
+    soft_labels: Tensor | None = None,
+    augment: Augment | None = None,
 ) -> TrainingResult:
     """Train a network in place and leave it with the weights of its best epoch.
 
     Args:
-        network: takes normalised images; may offer ``training_logits(x)`` with weighted auxiliary logits.
+        network: takes normalised images; may offer ``training_logits(x)`` with weighted auxiliary logits. Parameters that
+            need no gradient stay as they are, and so do the statistics of batch norms all of whose parameters do.
         training, validation: uint8 images.
         mean, std: per-channel normalisation.
         seed: decides the order of images and the dropout masks.
         progress: advanced once an epoch.
+        soft_labels: float, N x K: probabilities of the classes in place of the training labels (distillation).
+        augment: called on every batch; the network is in ``train()`` mode.
     """
     progress = silent() if progress is None else progress
-    x, y = _normalised(training, mean, std, device), training.labels.to(device)
-    vx, vy = _normalised(validation, mean, std, device), validation.labels.to(device)
+    normalise = Normalise(mean, std).to(device)
+    y = training.labels.to(device) if soft_labels is None else soft_labels.to(device)
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps_per_epoch = max(1, len(y) // options.batch_size)
     optimizer = _optimizer(network, options)
@@ -107,13 +117,16 @@ def train(
         torch.manual_seed(derive_seed(seed, "dropout"))
         for epoch in range(1, options.epochs + 1):
             started = time.perf_counter()
-            network.train()
+            _train_mode(network)
             losses = []
             for step, batch in enumerate(_batches(len(y), options.batch_size, order)):
                 learning_rate = _learning_rate(options, (epoch - 1) + step / steps_per_epoch)
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rate
-                loss = _loss(network, x[batch.to(device)], y[batch.to(device)])
+                images, labels = to_unit(training.images[batch].to(device)), y[batch.to(device)]
+                if augment is not None:
+                    images, labels = augment(images, labels, (epoch - 1) * steps_per_epoch + step)
+                loss = _loss(network, normalise(images), labels)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 if options.clip_norm:
@@ -121,7 +134,7 @@ def train(
                 optimizer.step()
                 losses.append(loss.detach())
             train_loss = float(torch.stack(losses).mean())
-            validation_loss, accuracy = evaluate(network, vx, vy)
+            validation_loss, accuracy = evaluate(network, validation, normalise)
             improved = math.isfinite(validation_loss) and validation_loss < best_loss
             if improved:
                 best_loss, best_weights, result.best_epoch = validation_loss, _copy(network), epoch
@@ -143,25 +156,44 @@ def train(
                 break
     network.load_state_dict(best_weights)
     if result.status == "trained":
-        accuracy = evaluate(network, vx, vy)[1]
+        accuracy = evaluate(network, validation, normalise)[1]
         if accuracy < options.min_accuracy:
             result.status = "below_min_accuracy"
             result.reason = f"validation accuracy {accuracy:.3f} is below min_accuracy {options.min_accuracy}"
     return result
 
 
+class Normalise(nn.Module):
+    """Images in [0, 1] brought to a network's mean and standard deviation, one for each channel."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+
 @torch.no_grad()
-def evaluate(network: nn.Module, x: Tensor, y: Tensor, batch_size: int = 256) -> tuple[float, float]:
-    """Return mean cross-entropy and accuracy of a network on normalised images."""
+def evaluate(network: nn.Module, images: ImageSet, normalise: Normalise, batch_size: int = 256) -> tuple[float, float]:
+    """Return mean cross-entropy and accuracy of a network, on the device of ``normalise``."""
     network.eval()
-    logits = torch.cat([network(batch) for batch in x.split(batch_size)])
-    accuracy = (logits.argmax(1) == y).float().mean()
-    return float(F.cross_entropy(logits, y)), float(accuracy)
+    device = normalise.mean.device
+    labels = images.labels.to(device)
+    logits = torch.cat([network(normalise(to_unit(batch.to(device)))) for batch in images.images.split(batch_size)])
+    return float(F.cross_entropy(logits, labels)), float((logits.argmax(1) == labels).float().mean())
 
 
-def _normalised(images: ImageSet, mean: tuple[float, ...], std: tuple[float, ...], device: str) -> Tensor:
-    center, scale = torch.tensor(mean).view(-1, 1, 1), torch.tensor(std).view(-1, 1, 1)
-    return ((images.pixels() - center) / scale).to(device, memory_format=torch.channels_last)
+def _train_mode(network: nn.Module) -> None:
+    network.train()
+    for module in network.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.eval()
 
 
 def _copy(network: nn.Module) -> dict[str, Tensor]:
@@ -182,10 +214,11 @@ def _batches(count: int, batch_size: int, generator: torch.Generator) -> Iterato
 
 
 def _optimizer(network: nn.Module, options: TrainingOptions) -> torch.optim.Optimizer:
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if options.optimizer == "adam":
-        return torch.optim.Adam(network.parameters(), options.learning_rate, weight_decay=options.weight_decay)
+        return torch.optim.Adam(trained, options.learning_rate, weight_decay=options.weight_decay)
     return torch.optim.SGD(
-        network.parameters(),
+        trained,
         options.learning_rate,
         momentum=options.momentum,
         nesterov=options.momentum > 0,

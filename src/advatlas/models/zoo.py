@@ -17,15 +17,18 @@ from torch import nn
 from advatlas.data.dataset import Dataset
 from advatlas.data.imageset import ImageSet
 from advatlas.data.views import NATIVE, View
+from advatlas.defenses import DEFENSES
+from advatlas.defenses.defense import TrainingWork
 from advatlas.errors import AdvatlasError
 from advatlas.models.building import build_library_network
 from advatlas.models.classifier import Classifier
 from advatlas.models.complexity import count_macs, count_parameters
+from advatlas.models.finetuning import freeze, replace_head
 from advatlas.models.folding import fold_batch_norm
 from advatlas.models.initialise import GAUSSIAN_STD, initialise
+from advatlas.models.pretrained import PretrainedRecipe, load_checked
 from advatlas.models.small import ARCHITECTURES
-from advatlas.models.small.architecture import SmallNetwork
-from advatlas.models.training import TrainingOptions, TrainingResult, evaluate, train
+from advatlas.models.training import Normalise, TrainingOptions, TrainingResult, evaluate, train
 from advatlas.progress import Progress
 from advatlas.seeds import derive_seed, generator
 from advatlas.storage.atomic import atomic_path, write_text
@@ -42,6 +45,11 @@ class ModelRecipe:
         width: multiplier of all hidden channel counts.
         gaussian_std: standard deviation of the ``gaussian`` initialisation.
         seed: the study's seed; what is drawn also depends on the name.
+        pretrained: the network whose weights it starts from and whose last layer is replaced; then ``architecture`` is its
+            name and ``initialisation`` is ``pretrained``.
+        frozen: of a pretrained network so many of the first children are left as they are.
+        normalise: whether images are brought to the data's (or the pretrained network's) mean and standard deviation;
+            donoghue2020 left them in [0, 1].
     """
 
     name: str
@@ -51,10 +59,58 @@ class ModelRecipe:
     gaussian_std: float = GAUSSIAN_STD
     seed: int = 0
     training: TrainingOptions = field(default_factory=TrainingOptions)
+    pretrained: PretrainedRecipe | None = None
+    frozen: int = 0
+    normalise: bool = True
 
 
-def build_network(recipe: ModelRecipe, dataset: Dataset) -> SmallNetwork:
-    """Return the recipe's network with its first weights, on the CPU."""
+@dataclass(frozen=True)
+class DefendedRecipe:
+    """Everything a defended model follows from, besides the model it is made from and its images.
+
+    Attributes:
+        name: the model's name in studies.
+        defense: a key of :data:`advatlas.defenses.DEFENSES`.
+        of: the name of the model that is defended, which may be defended itself.
+        parameters: of the defense.
+        seed: the study's seed.
+        training: how a training defense trains; None for one that wraps.
+    """
+
+    name: str
+    defense: str
+    of: str
+    parameters: dict[str, Any]
+    seed: int = 0
+    training: TrainingOptions | None = None
+
+
+def model_recipe(content: dict[str, Any]) -> ModelRecipe:
+    """Return a recipe from what :func:`dataclasses.asdict` made of it."""
+    pretrained = content["pretrained"]
+    if pretrained is not None:
+        pretrained = PretrainedRecipe(
+            **{
+                **pretrained,
+                "view": View(**pretrained["view"]),
+                "mean": tuple(pretrained["mean"]),
+                "std": tuple(pretrained["std"]),
+            }
+        )
+    return ModelRecipe(**{**content, "training": TrainingOptions(**content["training"]), "pretrained": pretrained})
+
+
+def build_network(recipe: ModelRecipe, dataset: Dataset, weights_dir: Path | None = None) -> nn.Module:
+    """Return the recipe's network with its first weights, on the CPU.
+
+    Raises:
+        AdvatlasError: pretrained weights cannot be had, or are not those of the network.
+    """
+    if recipe.pretrained is not None:
+        network = load_checked(recipe.pretrained, weights_dir)
+        replace_head(network, recipe.pretrained.outputs, dataset.num_classes, derive_seed(recipe.seed, recipe.name))
+        freeze(network, recipe.frozen)
+        return network
     with torch.random.fork_rng(devices=[]):  # torch's layers draw weights of their own first
         network = ARCHITECTURES[recipe.architecture](dataset.channels, dataset.size, dataset.num_classes, recipe.width)
     initialise(
@@ -72,58 +128,141 @@ def train_model(
     splits: dict[str, ImageSet],
     device: str = "cpu",
     progress: Progress | None = None,
-) -> tuple[SmallNetwork, TrainingResult, dict[str, Any]]:
+    weights_dir: Path | None = None,
+) -> tuple[nn.Module, TrainingResult, dict[str, Any]]:
     """Train a model and return its network, the history and its card.
 
     Args:
         splits: the sets ``train``, ``validation`` and ``test``.
+        weights_dir: where weights of pretrained networks may lie.
     """
-    network = build_network(recipe, dataset)
+    network = build_network(recipe, dataset, weights_dir)
     parameters, macs = count_parameters(network), count_macs(network, dataset.input_size)
+    mean, std = _normalisation(recipe, dataset)
     result = train(
         network,
         splits["train"],
         splits["validation"],
-        dataset.mean,
-        dataset.std,
+        mean,
+        std,
         recipe.training,
         derive_seed(recipe.seed, "train", recipe.name),
         device,
         progress,
     )
-    network.to("cpu")
-    accuracies = {split: _accuracy(network, splits[split], dataset, device) for split in ("validation", "test")}
-    network.to("cpu")
     card = {
         "name": recipe.name,
         "architecture": recipe.architecture,
-        "family": network.family,
+        "family": recipe.pretrained.family if recipe.pretrained else ARCHITECTURES[recipe.architecture].family,
         "initialisation": recipe.initialisation,
         "width": recipe.width,
         "dataset": dataset.name,
         "num_classes": dataset.num_classes,
         "class_names": list(dataset.class_names),
         "input_size": list(dataset.input_size),
-        "mean": list(dataset.mean),
-        "std": list(dataset.std),
+        "mean": list(mean),
+        "std": list(std),
         "parameters": parameters,
         "macs": macs,
-        "status": result.status,
-        "reason": result.reason,
-        "best_epoch": result.best_epoch,
-        "validation_accuracy": accuracies["validation"],
-        "test_accuracy": accuracies["test"],
-        "test_images": len(splits["test"]),
+        **_outcome(network, result, splits, mean, std, device),
         "recipe": dataclasses.asdict(recipe),
     }
+    if recipe.pretrained is not None:
+        card |= {"build": recipe.pretrained.build, "replaced_outputs": recipe.pretrained.outputs}
     return network, result, card
 
 
-def _accuracy(network: SmallNetwork, images: ImageSet, dataset: Dataset, device: str) -> float:
+def _normalisation(recipe: ModelRecipe, dataset: Dataset) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if not recipe.normalise:
+        return (0.0,) * dataset.channels, (1.0,) * dataset.channels
+    known = recipe.pretrained or dataset
+    return tuple(known.mean), tuple(known.std)
+
+
+def _outcome(
+    network: nn.Module,
+    result: TrainingResult,
+    splits: dict[str, ImageSet],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    device: str,
+) -> dict[str, Any]:
+    """Return what a card says of a training, and leave the network on the CPU."""
     network.to(device)
-    center, scale = torch.tensor(dataset.mean).view(-1, 1, 1), torch.tensor(dataset.std).view(-1, 1, 1)
-    x = ((images.pixels() - center) / scale).to(device, memory_format=torch.channels_last)
-    return evaluate(network, x, images.labels.to(device))[1]
+    normalise = Normalise(mean, std).to(device)
+    accuracies = {f"{name}_accuracy": evaluate(network, splits[name], normalise)[1] for name in ("validation", "test")}
+    network.to("cpu")
+    return {
+        "status": result.status,
+        "reason": result.reason,
+        "best_epoch": result.best_epoch,
+        **accuracies,
+        "test_images": len(splits["test"]),
+    }
+
+
+def train_defended(
+    recipe: DefendedRecipe,
+    weights: Path,
+    base: dict[str, Any],
+    dataset: Dataset,
+    splits: dict[str, ImageSet],
+    device: str = "cpu",
+    progress: Progress | None = None,
+    weights_dir: Path | None = None,
+) -> tuple[nn.Module, TrainingResult, dict[str, Any]]:
+    """Make a model's new weights by a training defense; return its network, the history and its card.
+
+    Args:
+        weights, base: the weights and the card of the model that is defended.
+        weights_dir: where weights of pretrained networks may lie.
+    """
+    root = model_recipe(base["network"] if "network" in base else base["recipe"])
+    assert recipe.training is not None
+    work = TrainingWork(
+        network=_with_weights(weights, base),
+        fresh=lambda: build_network(dataclasses.replace(root, name=recipe.name), dataset, weights_dir),
+        splits=splits,
+        mean=tuple(base["mean"]),
+        std=tuple(base["std"]),
+        options=recipe.training,
+        seed=derive_seed(recipe.seed, "defense", recipe.name),
+        device=device,
+        progress=progress,
+    )
+    if root.pretrained is not None:
+        freeze(work.network, root.frozen)
+    DEFENSES[recipe.defense].function(work, **recipe.parameters)
+    card = {
+        **base,
+        **_outcome(work.network, work.result, splits, work.mean, work.std, device),
+        **_described(recipe, base),
+        "network": dataclasses.asdict(root),
+    }
+    if recipe.defense == "distillation":
+        card["temperature"] = recipe.parameters["temperature"]
+    else:
+        card.pop("temperature", None)
+    return work.network, work.result, card
+
+
+def wrapped_card(recipe: DefendedRecipe, base: dict[str, Any]) -> dict[str, Any]:
+    """Return the card of a model behind a wrapper; it has the weights of the model within."""
+    measured = ("test_accuracy", "validation_accuracy", "test_images")
+    card = {key: value for key, value in base.items() if key not in measured}
+    wrapper = {"defense": recipe.defense, "parameters": recipe.parameters}
+    return {**card, **_described(recipe, base), "wrappers": [*base.get("wrappers", []), wrapper]}
+
+
+def _described(recipe: DefendedRecipe, base: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": recipe.name,
+        "defense": " + ".join(part for part in (base.get("defense", ""), recipe.defense) if part),
+        "defense_of": recipe.of,
+        "undefended": base.get("undefended", base["name"]),
+        "attacked_as": base.get("attacked_as", base["name"]) if DEFENSES[recipe.defense].oblivious else recipe.name,
+        "recipe": dataclasses.asdict(recipe),
+    }
 
 
 def is_excluded(card: dict[str, Any]) -> bool:
@@ -137,8 +276,12 @@ def save_model(network: torch.nn.Module, card: dict[str, Any], weights: Path, ca
     content = save(tensors)
     with atomic_path(weights) as temporary:
         temporary.write_bytes(content)
-    described = {**card, "weights_sha256": hashlib.sha256(content).hexdigest()}
-    write_text(card_path, json.dumps(described, indent=2, sort_keys=True) + "\n")
+    write_card({**card, "weights_sha256": hashlib.sha256(content).hexdigest()}, card_path)
+
+
+def write_card(card: dict[str, Any], path: Path) -> None:
+    """Write a card, which holds the checksum of its weights, as JSON."""
+    write_text(path, json.dumps(card, indent=2, sort_keys=True) + "\n")
 
 
 def load_card(path: Path | str) -> dict[str, Any]:
@@ -163,7 +306,27 @@ def load_classifier(weights: Path | str, card: dict[str, Any], device: str = "cp
     Raises:
         AdvatlasError: the weights are absent, damaged or not those of the card.
     """
-    weights = Path(weights)
+    network = _with_weights(Path(weights), card)
+    if "build" in card:
+        network = fold_batch_norm(network, tuple(card["input_size"]))
+    classifier = Classifier(
+        network,
+        name=card["name"],
+        family=card["family"],
+        num_classes=card["num_classes"],
+        input_size=tuple(card["input_size"]),
+        mean=card["mean"],
+        std=card["std"],
+        card=card,
+        first_class=0 if "replaced_outputs" in card else card.get("outputs", card["num_classes"]) - card["num_classes"],
+    )
+    for wrapper in card.get("wrappers", []):
+        classifier = DEFENSES[wrapper["defense"]].wrap(classifier, wrapper["parameters"], card)
+    return classifier.to(device)
+
+
+def _with_weights(weights: Path, card: dict[str, Any]) -> nn.Module:
+    """Return the network of a card with its weights, checked against the card's checksum."""
     remedy = f"delete it and run again, and it will be made anew: rm '{weights}'"
     try:
         digest = hashlib.sha256(weights.read_bytes()).hexdigest()
@@ -176,23 +339,12 @@ def load_classifier(weights: Path | str, card: dict[str, Any], device: str = "cp
         raise AdvatlasError(f"{weights}: no such file; let the pipeline make it") from error
     except (SafetensorError, RuntimeError, KeyError) as error:
         raise AdvatlasError(f"{weights}: not the weights of {card['architecture']} ({error}); {remedy}") from error
-    if "build" in card:
-        network = fold_batch_norm(network, tuple(card["input_size"]))
-    classifier = Classifier(
-        network,
-        name=card["name"],
-        family=card["family"],
-        num_classes=card["num_classes"],
-        input_size=tuple(card["input_size"]),
-        mean=card["mean"],
-        std=card["std"],
-        card=card,
-        first_class=card.get("outputs", card["num_classes"]) - card["num_classes"],
-    )
-    return classifier.to(device)
+    return network
 
 
 def _network_of(card: dict[str, Any]) -> nn.Module:
+    if "replaced_outputs" in card:
+        return replace_head(build_library_network(card["build"]), card["replaced_outputs"], card["num_classes"])
     if "build" in card:
         return build_library_network(card["build"])
     channels, size, _ = card["input_size"]

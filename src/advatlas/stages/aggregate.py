@@ -17,7 +17,7 @@ import pandas as pd
 
 from advatlas.data.fitting import belongs
 from advatlas.data.splits import load_split
-from advatlas.metrics.intervals import bootstrap_mean, wilson
+from advatlas.metrics.intervals import bootstrap_mean, with_interval
 from advatlas.models.zoo import is_excluded, load_card
 from advatlas.progress import Progress
 from advatlas.seeds import derive_seed
@@ -27,16 +27,10 @@ from advatlas.storage.artifacts import KINDS, Artifact, read_artifact, read_meta
 PRECISIONS = {"float": "", "uint8": "_uint8"}
 DENOMINATORS = ("all", "clean_correct", "shown_correct", "source_success", "source_success_and_clean_correct")
 EXAMPLES, STRIPS = 8, 3
-_EXAMPLE_COLUMNS = ("image_id", "label", "prediction", "confidence", "success", "linf", "l2", "ssim")
+_EXAMPLE_COLUMNS = (
+    "image_id", "label", "prediction", "confidence", "top_classes", "top_confidences", "success", "linf", "l2", "ssim",
+)  # fmt: skip
 _PLAIN = [name for name, kind in KINDS["adversarials"].items() if kind is not None]
-
-
-def with_interval(frame: pd.DataFrame) -> pd.DataFrame:
-    """Add ``rate``, ``low`` and ``high`` (Wilson, 95%) to a frame with ``count`` and ``n``; NaN where n is 0."""
-    count, n = frame["count"].to_numpy(np.float64), frame["n"].to_numpy(np.float64)
-    rate = np.divide(count, n, out=np.full_like(count, np.nan), where=n > 0)
-    low, high = wilson(count, n)
-    return frame.assign(rate=rate, low=low, high=high)
 
 
 def models_table(cards: Sequence[Path], predictions: Sequence[Path], output: Path) -> None:
@@ -55,6 +49,9 @@ def models_table(cards: Sequence[Path], predictions: Sequence[Path], output: Pat
                 "model": card["name"],
                 "architecture": card["architecture"],
                 "family": card["family"],
+                "defense": card.get("defense", ""),
+                "undefended": card.get("undefended", card["name"]),
+                "attacked_as": card.get("attacked_as", card["name"]),
                 "initialisation": card.get("initialisation", "pretrained"),
                 "width": card.get("width", 1.0),
                 "input_size": card["input_size"][-1],
@@ -206,6 +203,28 @@ def timing_table(histories: dict[str, Path], adversarials: Sequence[Path], outpu
         )
     frame = pd.DataFrame(rows)
     write_frame(output, frame.assign(seconds_per_unit=frame["seconds"] / frame["units"].replace(0, np.nan)))
+
+
+def prediction_times_table(times: Sequence[Path], output: Path) -> None:
+    """Write one row for each model and batch size: median seconds an image, and the tenth and ninetieth percentile."""
+    rows = []
+    for path in times:
+        artifact = read_artifact(path, "prediction_times")
+        for size, timed in artifact.frame().groupby("batch_size")["seconds"]:
+            low, middle, high = timed.quantile([0.1, 0.5, 0.9])
+            rows.append(
+                {
+                    "model": artifact.metadata["model"],
+                    "device": artifact.metadata["device"],
+                    "batch_size": size,
+                    "repeats": len(timed),
+                    "median": middle,
+                    "p10": low,
+                    "p90": high,
+                }
+            )
+    columns = ["model", "device", "batch_size", "repeats", "median", "p10", "p90"]
+    write_frame(output, pd.DataFrame(rows, columns=columns))
 
 
 def transfer_table(
@@ -380,12 +399,13 @@ def _write_examples(
                         **{name: row[name] for name in known},
                         "label_name": class_names[row["label"]],
                         "prediction_name": class_names[row["prediction"]],
+                        "top_names": [class_names[c] for c in row["top_classes"]],
                         "shape": list(image.shape[1:]),
                         "original": original.numpy().ravel(),
                         "image": image.numpy().ravel(),
                     }
                 )
-    columns = ["setting", "attack", "goal", "epsilon", "source", *known, "label_name", "prediction_name"]
+    columns = ["setting", "attack", "goal", "epsilon", "source", *known, "label_name", "prediction_name", "top_names"]
     write_frame(output, pd.DataFrame(rows, columns=[*columns, "shape", "original", "image"]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ from advatlas.attacks.red_flags import RedFlagWarning
 from advatlas.attacks.result import AttackResult
 from advatlas.data.imageset import ImageSet
 from advatlas.data.splits import read_images
+from advatlas.defenses.adaptive import AttackersView
 from advatlas.metrics.distortion import norms, ssim
-from advatlas.models.classifier import Classifier, fitting_batch, predict_logits
+from advatlas.models.classifier import Classifier, fitting_batch, predict_logits, top_classes
 from advatlas.models.zoo import is_excluded, load_card, load_classifier
 from advatlas.progress import Progress
 from advatlas.stages.select import attacked_images
@@ -85,6 +87,7 @@ def generate_adversarials(
             progress.say("nothing to attack: " + (card["reason"] or "no selected image is classified correctly"))
             return
         classifier = load_classifier(weights, card, device)
+        view = AttackersView(classifier, setting["adaptive"]) if setting["adaptive"] else None
         progress.total = len(targets)
         given: list[tuple[ImageSet, Goal]] = []
 
@@ -97,8 +100,10 @@ def generate_adversarials(
 
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", RedFlagWarning)
-            for result in attack_batches(ATTACKS[setting["attack"]], classifier, batches(), progress):
+            for result in attack_batches(ATTACKS[setting["attack"]], view or classifier, batches(), progress):
                 clean, goal = given.pop()
+                if view is not None:
+                    result = _on_the_defended(classifier, view, goal, result)
                 bounded = "epsilon" in setting["parameters"]
                 writer.write(_columns(classifier, clean, goal, result, bounded=bounded))
         flags = sorted({str(w.message) for w in caught if w.category is RedFlagWarning})
@@ -118,6 +123,17 @@ def _attacked(images: Path, targets: dict[str, int | None], size: int) -> Iterat
             waiting = [waiting[0].subset(np.arange(size, len(waiting[0])))]
     if waiting and len(waiting[0]):
         yield waiting[0]
+
+
+def _on_the_defended(classifier: Classifier, view: AttackersView, goal: Goal, result: AttackResult) -> AttackResult:
+    """Return what was crafted on an attacker's view as it fares on the model itself, with the passes of the model."""
+    logits = predict_logits(classifier, result.images, len(result.images))
+    return dataclasses.replace(
+        result,
+        success=goal.success(logits),
+        forward_queries=result.forward_queries * view.passes,
+        backward_queries=result.backward_queries * view.passes,
+    )
 
 
 def _goal(clean: ImageSet, targets: dict[str, int | None]) -> Goal:
@@ -143,6 +159,7 @@ def _columns(
         "success_uint8": (result.success & goal.success(rounded)).numpy(),
         "prediction": logits.argmax(1).numpy(),
         "confidence": logits.softmax(1).amax(1).numpy(),
+        **top_classes(logits),
         **norms((stored - originals).numpy()),
         "ssim": ssim(originals.numpy(), stored.numpy()),
         "iterations": result.iterations.numpy(),

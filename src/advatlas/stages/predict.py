@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from advatlas.data.splits import read_images
-from advatlas.models.classifier import fitting_batch, predict_logits
+from advatlas.models.classifier import fitting_batch, predict_logits, top_classes
 from advatlas.models.zoo import is_excluded, load_card, load_classifier
 from advatlas.storage.artifacts import artifact_writer, no_rows
 
@@ -34,6 +34,7 @@ def predict(images: Path, weights: Path, card_path: Path, output: Path, device: 
                     "label": part.labels.numpy(),
                     "prediction": prediction.numpy(),
                     "confidence": logits.softmax(1).amax(1).numpy(),
+                    **top_classes(logits),
                     "least_likely": logits.argmin(1).numpy(),
                     "label_rank": (logits > own).sum(1).numpy(),
                     "correct": (prediction == part.labels).numpy(),

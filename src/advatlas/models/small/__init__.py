@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from advatlas.models.small.alexnet import AlexNet
 from advatlas.models.small.architecture import SmallNetwork
+from advatlas.models.small.campbell_cnn import CampbellCNN
 from advatlas.models.small.googlenet import GoogLeNet
 from advatlas.models.small.lenet import LeNet
 from advatlas.models.small.lenet5 import LeNet5
@@ -14,6 +15,7 @@ from advatlas.models.small.vgg16 import VGG16
 
 ARCHITECTURES: dict[str, type[SmallNetwork]] = {
     "alexnet": AlexNet,
+    "campbell_cnn": CampbellCNN,
     "googlenet": GoogLeNet,
     "lenet": LeNet,
     "lenet5": LeNet5,

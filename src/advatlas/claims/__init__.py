@@ -1,0 +1,5 @@
+"""Findings of the papers, each put to the test on a study's tables: one module a paper, one name here for each."""
+
+from __future__ import annotations
+
+PAPERS = ("campbell2024", "donoghue2020")
