@@ -428,6 +428,9 @@ def find_study(study: str, folder: Path, where: str = "config.yaml: study") -> P
 def load_study(path: Path, schema: Path, places: Places | None = None) -> Study:
     """Read and validate a study file.
 
+    ``extends`` names another study, whose keys count where the file does not give them itself; ``values`` gives what
+    ``$name`` stands for anywhere in the study.
+
     Args:
         places: what a study's ``otherwise`` and ``weights_dir`` entries depend on.
 
@@ -440,11 +443,26 @@ def load_study(path: Path, schema: Path, places: Places | None = None) -> Study:
         content = {**read_yaml(base), **content}
         if "extends" in content:
             raise AdvatlasError(f"{path}: extends: {base} extends another study itself; name that one")
+    if isinstance(content, dict) and isinstance(content.get("values"), dict):
+        content = _filled(content, content.pop("values"), str(path))
     check_schema(content, schema, str(path))
     try:
         return _build(path, content, places or Places(Path("data")))
     except _Mistake as mistake:
         raise AdvatlasError(f"{path}: {key_path(mistake.key)}: {mistake.message}") from None
+
+
+def _filled(content: Any, values: dict[str, Any], path: str) -> Any:
+    """Return a study with every ``$name`` replaced by its value."""
+    if isinstance(content, dict):
+        return {key: _filled(value, values, path) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_filled(value, values, path) for value in content]
+    if isinstance(content, str) and content.startswith("$"):
+        if content[1:] not in values:
+            raise AdvatlasError(f"{path}: '{content}' has no value; values has: {one_of(values)}")
+        return values[content[1:]]
+    return content
 
 
 class _Mistake(Exception):

@@ -175,3 +175,65 @@ def test_real_cifar10_shards(shared):
     pixels = splits["train"].pixels()
     assert pixels.mean((0, 2, 3)).tolist() == pytest.approx(DATASETS["cifar10"].mean, abs=0.02)
     assert pixels.std((0, 2, 3)).tolist() == pytest.approx(DATASETS["cifar10"].std, abs=0.02)
+
+
+def test_images_are_resized_and_given_three_channels(tmp_path):
+    plain = DATASETS["mnist_sample"].pools(Source(tmp_path))["train"].images[:5]
+    wide = DATASETS["mnist_sample"].at(32, rgb=True)
+    assert (wide.input_size, wide.mean) == ((3, 32, 32), DATASETS["mnist_sample"].mean * 3)
+    images = wide.pools(Source(tmp_path))["train"].images[:5]
+    assert images.shape == (5, 3, 32, 32)
+    assert images.dtype == np.uint8
+    assert (images[:, 0] == images[:, 2]).all()
+    assert images.mean() == pytest.approx(plain.mean(), rel=0.02)
+
+
+def test_shares_and_merged_pools(shared):
+    source = Source(shared, download=False)
+    dataset = DATASETS["cifar10"]
+    splits = prepare(dataset, source, SplitSizes(None, 0.2, 0.2, "merged"), seed=3)
+    everything = 12_000
+    assert len(splits["test"]) == everything * 0.2
+    assert len(splits["validation"]) == everything * 0.8 * 0.2
+    assert len(splits["train"]) == everything * 0.8 * 0.8
+    ids = np.concatenate([s.ids for s in splits.values()])
+    assert len(set(ids)) == everything
+
+
+@pytest.mark.parametrize(("name", "classes", "test"), [("gtsrb", 43, 344), ("imagenette", 10, 350)])
+def test_pictures_of_any_size_in_torchvisions_layout(shared, name, classes, test):
+    dataset = DATASETS[name].at(64)
+    pools = dataset.pools(Source(shared, download=False))
+    assert pools["test"].images.shape == (test, 3, 64, 64)
+    assert set(pools["train"].labels) == set(range(classes)) == set(pools["test"].labels)
+    assert len(dataset.class_names) == classes
+    assert dataset.present(shared)
+
+
+def test_gtsrb_has_torchvisions_labels(shared):
+    from torchvision.datasets import GTSRB
+
+    theirs = GTSRB(str(shared), split="test")
+    ours = DATASETS["gtsrb"].pools(Source(shared, download=False))["test"]
+    assert [label for _, label in theirs._samples] == ours.labels.tolist()
+    # The same picture: torchvision's own resize of the square centre.
+    from torchvision.transforms.functional import center_crop, resize
+
+    picture = theirs[5][0]
+    assert np.array_equal(np.asarray(center_crop(resize(picture, [32]), [32, 32])).transpose(2, 0, 1), ours.images[5])
+
+
+def test_absent_pictures_are_named(tmp_path):
+    for name in ("gtsrb", "imagenette"):
+        assert not DATASETS[name].present(tmp_path)
+        with pytest.raises(AdvatlasError, match=f"dataset '{name}': not found.*ADVATLAS_DATA"):
+            DATASETS[name].pools(Source(tmp_path, download=False))
+
+
+def test_a_missing_class_folder_is_refused(tmp_path, shared):
+    import shutil
+
+    shutil.copytree(shared / "imagenette" / "imagenette2-160", tmp_path / "imagenette2-160")
+    shutil.rmtree(tmp_path / "imagenette2-160" / "train" / "n02102040")
+    with pytest.raises(AdvatlasError, match="9 class folders, expected 10"):
+        DATASETS["imagenette"].pools(Source(tmp_path, download=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -21,6 +22,7 @@ from advatlas.models.training import TrainingOptions
 from advatlas.models.zoo import (
     DefendedRecipe,
     ModelRecipe,
+    is_excluded,
     load_card,
     load_classifier,
     save_model,
@@ -29,6 +31,9 @@ from advatlas.models.zoo import (
     wrapped_card,
     write_card,
 )
+from advatlas.progress import silent
+from advatlas.stages.train import defend
+from advatlas.storage.artifacts import read_artifact
 from tests.conftest import classifier_of, small_network
 
 
@@ -204,7 +209,7 @@ def base(tmp_path_factory, digits):
 
 
 def _defended(base, digits, tmp_path, name, parameters, **training):
-    folder, card, recipe = base
+    folder, card, _ = base
     options = TrainingOptions(**{"epochs": 4, "batch_size": 32, **training})
     defended = DefendedRecipe(name, name, "base", parameters, 0, options)
     network, result, made = train_defended(
@@ -222,7 +227,9 @@ def _accuracy_under(model, images, labels, epsilon):
 
 def test_training_on_examples_of_pgd_makes_a_network_robust(base, digits, tmp_path):
     attacks = ({"attack": "pgd", "parameters": {"epsilon": 0.15, "steps": 5}},)
-    defended, result = _defended(base, digits, tmp_path, "adversarial_training", {"attacks": attacks, "clean_share": 0.25})
+    defended, result = _defended(
+        base, digits, tmp_path, "adversarial_training", {"attacks": attacks, "clean_share": 0.25}
+    )
     assert len(result.history) == 4
     undefended = load_classifier(base[0] / "weights.safetensors", base[1])
     images, labels = digits["test"].pixels()[:200], digits["test"].labels[:200]
@@ -273,3 +280,20 @@ def test_honest_gradients_end_with_the_block(network, images):
     with honest_gradients():
         assert (_gradient(rounded, images) != 0).any()
     assert (_gradient(rounded, images) == 0).all()
+
+
+def test_what_is_made_of_an_excluded_model_is_excluded(base, digits, tmp_path):
+    folder, card, _ = base
+    status = {**card, "status": "diverged", "reason": "the training loss was nan in epoch 1"}
+    write_card(status, tmp_path / "base.json")
+    options = {**dataclasses.asdict(TrainingOptions()), "epochs": 3}
+    recipe = DefendedRecipe("student", "distillation", "base", {"temperature": 5.0}, 0, TrainingOptions(**options))
+    outputs = [tmp_path / name for name in ("weights.safetensors", "card.json", "training.parquet")]
+    defend(
+        dataclasses.asdict(recipe), folder / "weights.safetensors", tmp_path / "base.json", tmp_path / "no images",
+        *outputs, "cpu", silent(),
+    )  # fmt: skip
+    made = load_card(tmp_path / "card.json")
+    assert is_excluded(made)
+    assert made["name"] == "student"
+    assert len(read_artifact(tmp_path / "training.parquet", "training")) == 0

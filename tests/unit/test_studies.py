@@ -308,3 +308,156 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(AdvatlasError, match=r"mine\.yaml: cannot be read"):
         open_study({"study": str(path)}, ROOT)
+
+
+DEFENDED = {
+    "description": "defended",
+    "seed": 1,
+    "dataset": {"name": "mnist_sample", "size": 32, "rgb": True, "validation": 0.2, "test": 0.2},
+    "models": [{"architecture": "campbell_cnn", "initialisation": "msra", "name": "cnn"}],
+    "defenses": [
+        {"defense": "feature_smoothing", "of": "trained", "name": "both", "sigma": 1.5},
+        {"defense": "adversarial_training", "of": "cnn", "name": "trained", "training": {"epochs": 5},
+         "attacks": [{"attack": "fgsm", "epsilon": 0.1}, {"attack": "deepfool"}]},
+        {"defense": "prediction_averaging", "of": ["cnn", "trained"], "suffix": "mean", "epsilon": 0.1, "samples": 4},
+    ],
+    "selection": {"images": "per_source"},
+    "attacks": [
+        {"attack": "fgsm", "epsilon": [0.1, 0.2]},
+        {"attack": "pgd", "epsilon": 0.1, "adaptive": True, "eot_samples": 3, "sources": "defended"},
+        {"attack": "square", "epsilon": 0.1, "sources": ["cnn"]},
+    ],
+}  # fmt: skip
+
+
+def test_a_study_of_defenses(tmp_path):
+    study = opened(tmp_path, DEFENDED)
+    assert [m.name for m in study.models] == ["cnn", "trained", "cnn_mean", "both", "trained_mean"]
+    assert [d.defense for d in study.defenses("both")] == ["adversarial_training", "feature_smoothing"]
+    assert study.undefended("both").name == "cnn"
+    assert study.model("trained").training.epochs == 5
+    assert study.model("trained").parameters["attacks"][0] == {
+        "attack": "fgsm",
+        "parameters": {"epsilon": 0.1, "loss": "cross_entropy"},
+    }
+    assert study.model("both").training is None
+    assert study.model("both").parameters == {"sigma": 1.5, "kernel": 3}
+    assert study.dataset.dataset.input_size == (3, 32, 32)
+    adaptive = study.setting("pgd-adaptive")
+    assert (adaptive.adaptive, study.setting("square").adaptive) == (3, None)
+    assert study.sources("pgd-adaptive") == ("trained", "cnn_mean", "both", "trained_mean")
+    assert study.sources("square") == ("cnn",)
+    assert {"defenses", "epsilons", "trained"} <= study.features()
+    assert "epsilons-fgsm" in study.figure_names()
+    assert "epsilons-pgd" not in study.figure_names()
+    # A defended model's folder follows from everything below it.
+    other = copy.deepcopy(DEFENDED)
+    other["models"][0]["training"] = {"epochs": 3}
+    again = opened(tmp_path, other)
+    assert all(again.model_folder(m.name) != study.model_folder(m.name) for m in study.models)
+
+
+@pytest.mark.parametrize(
+    ("index", "change", "message"),
+    [
+        (0, {"of": "both"}, r"the stack of 'both' contains itself: both <- both"),
+        (0, {"of": "trained_mean", "name": "cnn2"}, ""),
+        (1, {"of": "both"}, r"the stack of 'both' contains itself: both <- trained <- both"),
+        (0, {"of": "nobody"}, "unknown model 'nobody'; known: cnn"),
+        (0, {"sigma": 0}, r"defenses\[0\].sigma: 0 is outside"),
+        (0, {"kernel": 4}, "4 is even; an odd number of pixels has a middle"),
+        (0, {"kernal": 5}, "feature_smoothing has no such parameter.*did you mean 'kernel'"),
+        (0, {"defense": "smoothing"}, "unknown defense 'smoothing'"),
+        (0, {"training": {"epochs": 2}}, "feature_smoothing trains nothing"),
+        (1, {"of": "cnn_mean"}, "adversarial_training trains a network and cannot wrap 'cnn_mean'.*train first, then wrap"),
+        (1, {"attacks": [{"attack": "fgsm"}]}, r"defenses\[1\].attacks\[0\]: fgsm needs the parameter 'epsilon'"),
+        (1, {"attacks": [{"attack": "fgsm", "epsilon": 2}]}, r"defenses\[1\].attacks\[0\].epsilon: 2 is outside"),
+        (1, {"attacks": ["fgsm"]}, "expected an attack with its parameters"),
+        (1, {"attacks": ...}, "adversarial_training needs the parameter 'attacks'"),
+        (2, {"samples": 0}, r"defenses\[2\].samples: 0 is outside"),
+        (2, {"epsilon": ...}, "prediction_averaging needs the parameter 'epsilon'"),
+        (2, {"name": "x"}, "cannot name several models; give a suffix"),
+        (2, {"of": ["cnn"], "suffix": None}, ""),
+    ],
+)  # fmt: skip
+def test_mistakes_in_defenses_are_one_line(tmp_path, index, change, message):
+    study = copy.deepcopy(DEFENDED)
+    for key, value in change.items():
+        if value is ... or value is None:
+            del study["defenses"][index][key]
+        else:
+            study["defenses"][index][key] = value
+    if not message:
+        opened(tmp_path, study)
+        return
+    with pytest.raises(AdvatlasError, match=message) as caught:
+        opened(tmp_path, study)
+    assert "\n" not in str(caught.value)
+
+
+def test_distillation_at_no_temperature_is_refused(tmp_path):
+    study = {**DEFENDED, "defenses": [{"defense": "distillation", "of": "cnn", "temperature": 0}]}
+    with pytest.raises(AdvatlasError, match=r"defenses\[0\].temperature: 0 is outside"):
+        opened(tmp_path, study)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"attack": "pgd", "epsilon": 0.1, "sources": "nobody"}, "unknown model 'nobody'"),
+        ({"attack": "pgd", "epsilon": 0.1, "eot_samples": 3}, "eot_samples: has no effect without adaptive: true"),
+    ],
+)
+def test_mistakes_in_who_attacks_whom(tmp_path, entry, message):
+    with pytest.raises(AdvatlasError, match=message):
+        opened(tmp_path, {**DEFENDED, "attacks": [entry]})
+
+
+def test_nothing_is_trained_on_pictures(tmp_path):
+    study = {
+        "description": "pretrained",
+        "seed": 1,
+        "dataset": {"name": "imagenet_sample", "not_rgb": "convert"},
+        "models": [{"model": "efficientnet_lite0"}],
+        "defenses": [{"defense": "feature_smoothing", "of": "efficientnet_lite0", "name": "smoothed"}],
+        "selection": {"images": "per_source"},
+        "attacks": [{"attack": "fgsm", "epsilon": 0.1}],
+    }
+    assert [m.name for m in opened(tmp_path, study).models] == ["efficientnet_lite0", "smoothed"]
+    study["defenses"] = [{"defense": "distillation", "of": "efficientnet_lite0"}]
+    with pytest.raises(AdvatlasError, match="nothing is trained on imagenet_sample"):
+        opened(tmp_path, study)
+
+
+def test_a_study_extends_another_and_fills_in_values(tmp_path):
+    (tmp_path / "base.yaml").write_text(
+        yaml.safe_dump({**GOOD, "values": {"e": 0.1}, "attacks": [{"attack": "fgsm", "epsilon": "$e"}]})
+    )
+    study = opened(tmp_path, {"extends": str(tmp_path / "base.yaml"), "seed": 7, "values": {"e": "8/255"}})
+    assert (study.seed, study.settings[0].parameters["epsilon"]) == (7, 8 / 255)
+    with pytest.raises(AdvatlasError, match=r"'\$e' has no value; values has: f"):
+        opened(tmp_path, {"extends": str(tmp_path / "base.yaml"), "values": {"f": 1}})
+    with pytest.raises(AdvatlasError, match=r"extends: 'nothing' is not one of"):
+        opened(tmp_path, {"extends": "nothing"})
+
+
+def test_pretrained_networks_are_brought_to_other_classes(tmp_path):
+    study = {
+        "description": "finetuned",
+        "seed": 1,
+        "dataset": {"name": "cifar10", "size": 64, "validation": 100},
+        "models": [{"finetune": ["efficientnet_lite0", "efficientnet_lite1"], "frozen": 2, "normalise": False}],
+        "selection": {"images": "per_source"},
+        "attacks": [{"attack": "fgsm", "epsilon": 0.1}],
+    }
+    models = opened(tmp_path, study).models
+    assert [(m.name, m.frozen, m.initialisation) for m in models] == [
+        ("efficientnet_lite0", 2, "pretrained"),
+        ("efficientnet_lite1", 2, "pretrained"),
+    ]
+    study["dataset"] = {"name": "mnist", "validation": 100}
+    with pytest.raises(AdvatlasError, match="mnist is grey; pretrained networks take rgb: true"):
+        opened(tmp_path, study)
+    study["dataset"] = {"name": "mnist_sample", "validation": 0.2, "test": 0.2, "pool": "merged", "rgb": True}
+    with pytest.raises(AdvatlasError, match="there is nothing to merge"):
+        opened(tmp_path, study)

@@ -45,6 +45,8 @@ def pair(tmp_path):
             "success_uint8": moved,
             "prediction": np.arange(10),
             **dict.fromkeys(("confidence", "linf", "l2", "l1", "ssim", "seconds"), n),
+            "top_classes": [[0, 1, 2]] * 10,
+            "top_confidences": [[0.5, 0.2, 0.1]] * 10,
             **dict.fromkeys(("l0", "iterations", "forward_queries", "backward_queries"), n.astype(int)),
             "perturbation": tensor_column(perturbation.astype(np.float16)),
         }

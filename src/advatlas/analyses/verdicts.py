@@ -45,6 +45,10 @@ class Trial:
     def accuracy(self) -> float:
         return float(np.nanmean(self.right))
 
+    def drop(self, clean: Trial) -> float:
+        """Return the accuracy that is lost, on the images that were tried: settings may differ in how many those are."""
+        return float(np.nanmean(clean.right - self.right))
+
 
 def table(tables: Mapping[str, pd.DataFrame], options: dict[str, Any]) -> pd.DataFrame:
     """Return one row for each defended model and budget at which an adaptive attack was run.
@@ -70,7 +74,9 @@ def table(tables: Mapping[str, pd.DataFrame], options: dict[str, Any]) -> pd.Dat
             base = said[(said["target"] == card["undefended"]) & (said["setting"] != "")]
             base = base[(base["goal"] == goal) & (_budgets(base) == budget)]
             on_base = [t for t in _trials(base, images) if t.source == card["undefended"]]
-            row = _verdict(str(model), card, clean, trials, on_base, weights)
+            of_base = said[(said["target"] == card["undefended"]) & (said["setting"] == "")]
+            base_clean = next(_trials(of_base, images))
+            row = _verdict(str(model), card, clean, trials, _strongest(on_base, base_clean), on_base, weights)
             if row is not None:
                 rows.append({"goal": goal, "budget": budget, **row})
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -91,23 +97,28 @@ def _trials(rows: pd.DataFrame, images: int) -> Any:
         yield Trial(str(setting), str(attack), str(source), bool(adaptive), values)
 
 
-def _strongest(trials: list[Trial]) -> Trial | None:
-    return min(trials, key=lambda trial: trial.accuracy, default=None)
+def _strongest(trials: list[Trial], clean: Trial) -> Trial | None:
+    return max(trials, key=lambda trial: trial.drop(clean), default=None)
 
 
 def _verdict(
-    model: str, card: pd.Series, clean: Trial, trials: list[Trial], on_base: list[Trial], weights: np.ndarray
+    model: str,
+    card: pd.Series,
+    clean: Trial,
+    trials: list[Trial],
+    base: Trial | None,
+    on_base: list[Trial],
+    weights: np.ndarray,
 ) -> dict[str, Any] | None:
     own = [t for t in trials if t.source == model]
     unaware = [t for t in own if not t.adaptive and t.attack not in BLACK_BOX]
-    paper = _strongest(
-        [t for t in trials if t.source == card["attacked_as"] and not t.adaptive and t.attack not in BLACK_BOX]
-    ) or _strongest([t for t in trials if t.source == card["attacked_as"] and not t.adaptive])
+    as_papers = [t for t in trials if t.source == card["attacked_as"] and not t.adaptive]
+    gradient = [t for t in as_papers if t.attack not in BLACK_BOX]
+    paper = _strongest(gradient or as_papers, clean)
     knowing = [t for t in own if t.adaptive]
     answers = [t for t in own if t.attack in BLACK_BOX]
     transferred = [t for t in trials if t.source == card["undefended"]]
-    strongest = _strongest([*knowing, *answers, *transferred, *own])
-    base = _strongest(on_base)
+    strongest = _strongest([*knowing, *answers, *transferred, *own], clean)
     if paper is None or strongest is None or base is None or not (knowing or answers):
         return None
     base_paper = next((t for t in on_base if t.setting == paper.setting), base)
@@ -129,7 +140,7 @@ def _verdict(
         **_difference("paper_gain", paper, base_paper, weights),
         **_difference("adaptive_gain", strongest, base, weights),
     }
-    direct, indirect = _strongest(unaware), _strongest([*answers, *transferred])
+    direct, indirect = _strongest(unaware, clean), _strongest([*answers, *transferred], clean)
     row |= {"hidden_by": "", "hidden": np.nan, "hidden_low": np.nan, "hidden_high": np.nan}
     if direct is not None and indirect is not None:
         row |= {"hidden_by": indirect.setting, **_difference("hidden", direct, indirect, weights)}

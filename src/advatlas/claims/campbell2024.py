@@ -38,7 +38,7 @@ def _knowing(evidence: Evidence, model: str) -> np.ndarray:
             continue
     if not trials:
         raise Missing(f"no adaptive attack on {model}")
-    return evidence.weakest(*trials)
+    return evidence.weakest(model, *trials)
 
 
 def _most_repaired_by_smoothing(evidence: Evidence) -> Effect:

@@ -136,9 +136,10 @@ class Evidence:
             rows = rows.loc[(rows["epsilon"] - epsilon).abs().sort_values(kind="stable").index]
         return self._right(rows, f"{attack} on {crafted}, shown to {model}{', adaptive' if adaptive else ''}")
 
-    def weakest(self, *trials: np.ndarray) -> np.ndarray:
-        """Return the trial with the lowest accuracy."""
-        return min(trials, key=lambda right: float(np.nanmean(right)))
+    def weakest(self, model: str, *trials: np.ndarray) -> np.ndarray:
+        """Return the trial that costs a model most accuracy, on the images it tried."""
+        clean = self.clean(model)
+        return min(trials, key=lambda right: float(np.nanmean(right - clean)))
 
     def target_hits(
         self, model: str, attack: str, epsilon: float, *, source: str | None = None, adaptive: bool = False
