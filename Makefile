@@ -7,9 +7,12 @@ BIN := .venv/bin
 .PHONY: study test lint benchmarks clean
 .DELETE_ON_ERROR:
 
-# Run the study named in config.yaml (mnist_quick). Another one: make study STUDY=bendaya2020_mnist
+# Run the study named in config.yaml (mnist_quick). Another one, or several: make study STUDY="bendaya2020_mnist su2018"
+STUDY ?= $(shell sed -n 's/^study: *\([^ ]*\).*/\1/p' config.yaml)
 study: .venv/installed
-	$(BIN)/snakemake --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) $(if $(STUDY),--config study=$(STUDY))
+	@set -e; for study in $(STUDY); do \
+		$(BIN)/snakemake --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) --config study=$$study; \
+	done
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile

@@ -46,10 +46,36 @@ def summarise(results: Path) -> str:
         *(f"  excluded: {row.model} ({row.reason})" for row in excluded.itertuples()),
         "",
         pd.DataFrame(rows).to_string(index=False),
+        *_findings(results),
         "",
         f"figures: {results / 'figures'}/   tables: {results / 'tables'}/ (pandas.read_parquet)   logs: {results / 'logs'}/",
     ]
     return "\n".join(lines)
+
+
+def _findings(results: Path) -> list[str]:
+    """Return the verdicts on defenses and claims, where the study has them."""
+    lines: list[str] = []
+    if (results / "tables" / "verdicts.parquet").exists():
+        verdicts = read_frame(results / "tables" / "verdicts.parquet")
+        shown = pd.DataFrame(
+            {
+                "model": verdicts["model"],
+                "budget": verdicts["budget"].where(
+                    verdicts["goal"] == "untargeted", verdicts["budget"] + ", " + verdicts["goal"]
+                ),
+                "paper's attack": verdicts["paper"].map("{:.0%}".format),
+                "strongest": verdicts["adaptive"].map("{:.0%}".format),
+                "undefended": verdicts["base"].map("{:.0%}".format),
+                "verdict": verdicts["verdict"],
+            }
+        )
+        lines += ["", "accuracy of defended models, and whether the defense holds:", shown.to_string(index=False)]
+    if (results / "tables" / "claims.parquet").exists():
+        claims = read_frame(results / "tables" / "claims.parquet")
+        lines += ["", "findings of the paper (docs/defenses.md):"]
+        lines += [f"  {row.verdict:14} {row.sentence}" for row in claims.itertuples()]
+    return lines
 
 
 def _mean(rates: pd.Series) -> str:
