@@ -8,7 +8,7 @@ from advatlas.attacks import ATTACKS
 from advatlas.attacks.presets.preset import FOLDER, PRESETS, load_preset
 from advatlas.errors import AdvatlasError
 from advatlas.metrics.clever_sampling import CODE, PAPER, Sampling
-from advatlas.studies import _number
+from advatlas.reading.attacks import as_number
 
 
 def test_every_paper_has_one():
@@ -32,7 +32,7 @@ def test_the_attacks_take_every_value(name):
             if key in ("attack", "goal"):
                 continue
             for value in values if isinstance(values, list) else [values]:
-                assert parameters[key].problem(_number(value), in_study=True) == ""
+                assert parameters[key].problem(as_number(value), in_study=True) == ""
         assert all(key in entry for key, parameter in parameters.items() if parameter.required)
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from advatlas.errors import AdvatlasError
-from advatlas.studies import open_study
+from advatlas.reading.study import open_study
 from tests.conftest import ROOT
 
 GOOD = {

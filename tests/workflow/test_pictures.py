@@ -133,7 +133,7 @@ def test_a_dry_run_needs_neither_images_nor_weights(tmp_path):
 )
 def test_a_mistake_ends_with_one_line(tmp_path, change, message):
     from advatlas.errors import AdvatlasError
-    from advatlas.studies import load_study
+    from advatlas.reading.study import load_study
     from tests.conftest import ROOT
 
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({**STUDY, **change}))

@@ -20,7 +20,7 @@ from advatlas.models.pretrained import PretrainedRecipe
 from advatlas.models.small import ARCHITECTURES
 from advatlas.models.zoo import DefendedRecipe, ModelRecipe
 from advatlas.storage.fingerprint import fingerprint
-from advatlas.studies import open_study
+from advatlas.reading.study import open_study
 
 
 configfile: "config.yaml"

@@ -124,16 +124,7 @@ class Evidence:
             source: on which model it was crafted; the papers' protocol where not given (``adaptive``: the model itself).
             epsilon: the nearest of the study's within 15%; any where not given.
         """
-        crafted = source or (model if adaptive else self.attacked_as(model))
-        rows = self.said[
-            (self.said["attack"] == attack)
-            & (self.said["source"] == crafted)
-            & (self.said["target"] == model)
-            & (self.said["adaptive"] == adaptive)
-        ]
-        if epsilon is not None and len(rows):
-            rows = rows[(rows["epsilon"] / epsilon - 1).abs() <= 0.15]
-            rows = rows.loc[(rows["epsilon"] - epsilon).abs().sort_values(kind="stable").index]
+        crafted, rows = self._answers(model, attack, source, adaptive=adaptive, epsilon=epsilon)
         return self._right(rows, f"{attack} on {crafted}, shown to {model}{', adaptive' if adaptive else ''}")
 
     def weakest(self, model: str, *trials: np.ndarray) -> np.ndarray:
@@ -144,19 +135,12 @@ class Evidence:
     def target_hits(
         self, model: str, attack: str, epsilon: float, *, source: str | None = None, adaptive: bool = False
     ) -> Effect:
-        """Return the share of images that an attack towards a class brings there, at the nearest epsilon within 15%."""
-        crafted = source or (model if adaptive else self.attacked_as(model))
-        rows = self.said[
-            (self.said["attack"] == attack)
-            & (self.said["source"] == crafted)
-            & (self.said["target"] == model)
-            & (self.said["adaptive"] == adaptive)
-            & self.said["target_share"].notna()
-        ]
-        rows = rows[(rows["epsilon"] / epsilon - 1).abs() <= 0.15]
+        """Return the share of images that an attack towards one class brings there, at the nearest epsilon within 15%."""
+        crafted, rows = self._answers(model, attack, source, adaptive=adaptive, epsilon=epsilon)
+        rows = rows[(rows["goal"] == "class") & rows["target_share"].notna()]
         if not len(rows):
             raise Missing(f"no targeted {attack} near epsilon {epsilon:g} on {crafted}, shown to {model}")
-        row = rows.iloc[int((rows["epsilon"] - epsilon).abs().to_numpy().argmin())]
+        row = rows.iloc[0]
         return Effect(
             row["target_share"], row["target_share_low"], row["target_share_high"], int(row["attacked"]),
             f"{row['setting']} on {crafted}, shown to {model}",
@@ -191,6 +175,22 @@ class Evidence:
         low, high = interval(draws)
         times = f"{mean[fast].mean():.3g} s and {mean[slow].mean():.3g} s an image, over {len(ratios)} models"
         return Effect(float(ratios.mean()), low, high, len(ratios), times)
+
+    def _answers(
+        self, model: str, attack: str, source: str | None, *, adaptive: bool, epsilon: float | None
+    ) -> tuple[str, pd.DataFrame]:
+        """Return the model an attack was crafted on, and the rows of it, the nearest epsilon first."""
+        crafted = source or (model if adaptive else self.attacked_as(model))
+        rows = self.said[
+            (self.said["attack"] == attack)
+            & (self.said["source"] == crafted)
+            & (self.said["target"] == model)
+            & (self.said["adaptive"] == adaptive)
+        ]
+        if epsilon is not None:
+            rows = rows[(rows["epsilon"] / epsilon - 1).abs() <= 0.15]
+            rows = rows.loc[(rows["epsilon"] - epsilon).abs().sort_values(kind="stable").index]
+        return crafted, rows
 
     def _right(self, rows: pd.DataFrame, what: str) -> np.ndarray:
         if not len(rows):

@@ -1,0 +1,1 @@
+"""Study files: read, checked, and turned into the objects of :mod:`advatlas.studies`."""
