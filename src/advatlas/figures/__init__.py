@@ -27,6 +27,11 @@ FIGURES: dict[str, Figure] = {
         per_attack=True,
         needs=frozenset({"defenses", "epsilons"}),
     ),
+    "times": Figure(
+        "advatlas.figures.times",
+        ("models", "prediction_times", "timing", "success"),
+        needs=frozenset({"defenses"}),
+    ),
     "confidences": Figure(
         "advatlas.figures.confidences", ("models", "predictions", "strips"), needs=frozenset({"defenses"})
     ),
