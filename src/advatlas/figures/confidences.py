@@ -16,8 +16,7 @@ from advatlas.figures import style
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw the original, then for each attack its perturbation (grey is no change), its image, and the answers to it.
 
-    On the first undefended model, the image that most attacks fool; of each attack its strongest setting on that image,
-    the smallest epsilon that fools.
+    On the first undefended model, of each attack its first setting; the image that most of them fool.
     """
     style.apply()
     models = tables["models"][~tables["models"]["excluded"]]
@@ -25,7 +24,8 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     shown = tables["strips"][tables["strips"]["source"] == source]
     if not len(shown):
         return style.nothing(f"no image of {source} was attacked")
-    image_id = shown.groupby("image_id")["success"].sum().sort_index(kind="stable").idxmax()
+    fooled = shown.drop_duplicates(["image_id", "attack"]).groupby("image_id")["success"].sum()
+    image_id = fooled.sort_index(kind="stable").idxmax()
     rows = shown[shown["image_id"] == image_id].drop_duplicates("attack")
     names: dict[int, str] = {}
     for classes, said in zip(shown["top_classes"], shown["top_names"], strict=True):

@@ -12,26 +12,32 @@ from matplotlib.ticker import MaxNLocator
 
 from advatlas.figures import style
 
-LINES = {"gaussian": ":", "msra": "--", "xavier": "-"}
+INITIALISATIONS = ("gaussian", "msra", "xavier", "pretrained", "random")
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """Draw one column for each architecture: losses above, validation accuracy below."""
+    """Draw one column for each architecture: losses above, validation accuracy below.
+
+    Colours tell initialisations apart; where networks are defended, they tell the defenses apart by the models' names.
+    """
     style.apply()
     models = tables["models"]
-    history = tables["training"].merge(models[["model", "architecture", "initialisation", "excluded"]], on="model")
+    defended = bool((models["defense"] != "").any())
+    models = models.assign(colour=models["model"] if defended else models["initialisation"])
+    history = tables["training"].merge(models[["model", "architecture", "colour", "excluded"]], on="model")
     architectures = list(dict.fromkeys(models["architecture"]))
     fig, axes = plt.subplots(
         2, len(architectures), figsize=(2.1 * len(architectures) + 1, 4.6), squeeze=False, sharex="col", sharey="row",
         layout="constrained",
     )  # fmt: skip
-    colours = {"gaussian": "C0", "msra": "C1", "xavier": "C2"}
+    order = list(dict.fromkeys(models["colour"])) if defended else INITIALISATIONS
+    colours = {name: f"C{place}" for place, name in enumerate(order)}
+    used = [name for name in order if name in set(history["colour"])]
     for column, architecture in enumerate(architectures):
         above, below = axes[:, column]
         for _, curve in history[history["architecture"] == architecture].groupby("model", sort=False):
-            scheme = curve["initialisation"].iloc[0]
             faint = 0.35 if curve["excluded"].iloc[0] else 1.0
-            look = {"color": colours[scheme], "alpha": faint, "linewidth": 1.3}
+            look = {"color": colours[curve["colour"].iloc[0]], "alpha": faint, "linewidth": 1.3}
             above.plot(curve["epoch"], curve["train_loss"], linestyle=":", **look)
             above.plot(curve["epoch"], curve["validation_loss"], **look)
             below.plot(curve["epoch"], curve["validation_accuracy"] * 100, **look)
@@ -44,8 +50,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
         below.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
     axes[0, 0].set_ylabel("loss")
     axes[1, 0].set_ylabel("validation accuracy [%]")
-    used = [scheme for scheme in colours if scheme in set(models["initialisation"])]
-    handles = [Line2D([], [], color=colours[scheme], label=scheme) for scheme in used]
+    handles = [Line2D([], [], color=colours[name], label=name) for name in used]
     handles += [
         Line2D([], [], color="0.4", label="validation"),
         Line2D([], [], color="0.4", linestyle=":", label="training"),
@@ -53,5 +58,5 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     ]
     if models["excluded"].any():
         handles.append(Line2D([], [], color="0.4", alpha=0.35, label="excluded"))
-    fig.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    fig.legend(handles=handles, loc="outside lower center", ncols=4 if defended else len(handles), frameon=False)
     return fig

@@ -359,17 +359,17 @@ def examples_table(
 def strips_table(
     adversarials: Sequence[Path], views: dict[str, Path], class_names: Sequence[str], output: Path
 ) -> None:
-    """Write the same few images as every source attacks them by each attack's first setting, as :func:`examples_table`.
+    """Write the same few images as every source attacks them by each attack's first setting, those fooled most often.
 
     ``seconds`` is measured, and differs from run to run.
     """
     first: dict[str, str] = {}
-    groups: dict[str, list[Path]] = {}
+    shown = []
     for path in adversarials:
         setting = read_metadata(path)["setting"]
         if setting["name"] == first.setdefault(setting["attack"], setting["name"]):
-            groups.setdefault(setting["attack"], []).append(path)
-    _write_examples(groups.values(), STRIPS, (*_EXAMPLE_COLUMNS, "seconds"), views, class_names, output)
+            shown.append(path)
+    _write_examples([shown] if shown else [], STRIPS, (*_EXAMPLE_COLUMNS, "seconds"), views, class_names, output)
 
 
 def _write_examples(

@@ -12,7 +12,7 @@ from advatlas.models.small.architecture import SmallNetwork, scaled
 
 
 class CampbellCNN(SmallNetwork):
-    """Convolution, batch norm, ReLU, max pooling and dropout, twice; then two linear layers with dropout between."""
+    """Convolution, batch norm, ReLU, max pooling and dropout, twice; then two linear layers."""
 
     family = "CampbellCNN"
 
@@ -23,7 +23,6 @@ class CampbellCNN(SmallNetwork):
         self.head = nn.Sequential(
             nn.Linear(second * (size // 4) ** 2, hidden),
             nn.ReLU(inplace=True),
-            nn.Dropout(0.5),
             nn.Linear(hidden, num_classes),
         )
 
