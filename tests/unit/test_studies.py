@@ -424,6 +424,8 @@ def test_nothing_is_trained_on_pictures(tmp_path):
         "attacks": [{"attack": "fgsm", "epsilon": 0.1}],
     }
     assert [m.name for m in opened(tmp_path, study).models] == ["efficientnet_lite0", "smoothed"]
+    with pytest.raises(AdvatlasError, match=r"models\[0\].finetune: nothing is trained on imagenet_sample"):
+        opened(tmp_path, {**study, "models": [{"finetune": "efficientnet_lite0"}]})
     study["defenses"] = [{"defense": "distillation", "of": "efficientnet_lite0"}]
     with pytest.raises(AdvatlasError, match="nothing is trained on imagenet_sample"):
         opened(tmp_path, study)
@@ -437,6 +439,8 @@ def test_a_study_extends_another_and_fills_in_values(tmp_path):
     assert (study.seed, study.settings[0].parameters["epsilon"]) == (7, 8 / 255)
     with pytest.raises(AdvatlasError, match=r"'\$e' has no value; values has: f"):
         opened(tmp_path, {"extends": str(tmp_path / "base.yaml"), "values": {"f": 1}})
+    quick = opened(tmp_path, {"extends": "mnist_quick", "seed": 5})
+    assert (quick.seed, len(quick.models)) == (5, 12)
     with pytest.raises(AdvatlasError, match=r"extends: 'nothing' is not one of"):
         opened(tmp_path, {"extends": "nothing"})
 

@@ -29,6 +29,11 @@ _RESERVED = ("attack", "name", "goal", "images", "fit", "sources", "adaptive", "
 def attack_settings(
     content: dict[str, Any], dataset: Dataset | PictureDataset, models: tuple[Recipe, ...]
 ) -> tuple[AttackSetting, ...]:
+    """Return the attack settings of a study.
+
+    Raises:
+        Mistake: an entry is wrong, repeats another, or has its name.
+    """
     settings: list[AttackSetting] = []
     for index, entry in _entries(content["attacks"]):
         attack = entry["attack"]
@@ -175,6 +180,7 @@ def _goal(goal: Any, where: tuple[object, ...], dataset: Dataset | PictureDatase
 
 
 def fits_of(content: str | list[str] | None) -> tuple[str, ...] | None:
+    """Return the ways of bringing images to another size that a study names, as a tuple; None where it names none."""
     return (content,) if isinstance(content, str) else None if content is None else tuple(content)
 
 

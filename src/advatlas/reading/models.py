@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from advatlas.attacks import ATTACKS
 from advatlas.data.dataset import Dataset
@@ -23,15 +23,23 @@ from advatlas.reading.places import Places
 from advatlas.seeds import derive_seed
 from advatlas.studies import AttackSetting, PicturesSpec, Recipe
 
+R = TypeVar("R", ModelRecipe, PretrainedRecipe)
+
 _DEFENSE_RESERVED = ("defense", "of", "name", "suffix", "training")
 
 
 def pretrained_models(content: dict[str, Any], dataset: PicturesSpec, places: Places) -> tuple[PretrainedRecipe, ...]:
+    """Return the models of a study on pictures, whose weights others trained.
+
+    Raises:
+        Mistake: an entry is wrong.
+    """
     models: list[PretrainedRecipe] = []
     for index, entry in enumerate(content["models"]):
-        if "architecture" in entry:
+        trained = next((key for key in ("architecture", "finetune") if key in entry), None)
+        if trained is not None:
             raise Mistake(
-                ("models", index, "architecture"),
+                ("models", index, trained),
                 f"nothing is trained on {dataset.name}; name a model ({{model: vgg16}}), a group ({{group: su2018}}) or "
                 "{weights_dir: all}",
             )
@@ -49,11 +57,7 @@ def pretrained_models(content: dict[str, Any], dataset: PicturesSpec, places: Pl
                 )
             except AdvatlasError as error:
                 raise Mistake(("models", index), str(error)) from None
-            if any(known.name == recipe.name for known in models):
-                raise Mistake(
-                    ("models", index), f"the model '{recipe.name}' stands twice; give one of them another name"
-                )
-            models.append(recipe)
+            _add(recipe, models, index)
     if not models:
         raise Mistake(("models",), "no model is left: config.yaml names no weights_dir")
     return tuple(models)
@@ -77,55 +81,65 @@ def _named_models(entry: dict[str, Any], index: int, places: Places) -> tuple[st
 
 
 def trained_models(content: dict[str, Any], dataset: Dataset, places: Places) -> tuple[ModelRecipe, ...]:
+    """Return the models that a study trains, from scratch or from the weights of pretrained networks.
+
+    Raises:
+        Mistake: an entry is wrong.
+    """
     models: list[ModelRecipe] = []
     for index, entry in enumerate(content["models"]):
         if "finetune" in entry:
-            for recipe in _finetuned(content, index, entry, dataset, places):
-                if any(known.name == recipe.name for known in models):
-                    raise Mistake(("models", index), f"the model '{recipe.name}' stands twice; give one another name")
-                models.append(recipe)
-            continue
-        if "architecture" not in entry:
+            recipes = _finetuned(content, index, entry, dataset, places)
+        elif "architecture" in entry:
+            recipes = _from_scratch(content, index, entry, dataset)
+        else:
             raise Mistake(
                 ("models", index),
                 f"on {dataset.name} models are trained: give an architecture and an initialisation, or finetune",
             )
-        architecture = entry["architecture"]
-        check_known(architecture, ARCHITECTURES, "architecture", "models", index, "architecture")
-        smallest = ARCHITECTURES[architecture].min_size
-        if dataset.size < smallest:
-            fitting = [name for name, cls in ARCHITECTURES.items() if cls.min_size <= dataset.size]
-            raise Mistake(
-                ("models", index, "architecture"),
-                f"'{architecture}' needs images of at least {smallest}x{smallest}, {dataset.name} has "
-                f"{dataset.size}x{dataset.size}; architectures that fit: {one_of(fitting)}",
-            )
-        schemes = entry["initialisation"]
-        several = isinstance(schemes, list)
-        if several and "name" in entry:
-            raise Mistake(("models", index, "name"), "cannot name several initialisations; give one, or no name")
-        for place, scheme in enumerate(schemes if several else [schemes]):
-            key = ("models", index, "initialisation", *((place,) if several else ()))
-            check_known(scheme, INITIALISATIONS, "initialisation", *key)
-            if scheme != "gaussian" and not several and "gaussian_std" in entry:
-                raise Mistake(("models", index, "gaussian_std"), f"has no effect on the initialisation '{scheme}'")
-            name = entry.get("name", f"{architecture}_{scheme}")
-            if any(recipe.name == name for recipe in models):
-                raise Mistake(("models", index), f"the model '{name}' stands twice; give one of them another name")
-            models.append(
-                ModelRecipe(
-                    name=name,
-                    architecture=architecture,
-                    initialisation=scheme,
-                    width=float(entry.get("width", 1.0)),
-                    gaussian_std=float(entry.get("gaussian_std", GAUSSIAN_STD))
-                    if scheme == "gaussian"
-                    else GAUSSIAN_STD,
-                    seed=content["seed"],
-                    training=_training(content, entry),
-                )
-            )
+        for recipe in recipes:
+            _add(recipe, models, index)
     return tuple(models)
+
+
+def _add(recipe: R, models: list[R], index: int) -> None:
+    if any(known.name == recipe.name for known in models):
+        raise Mistake(("models", index), f"the model '{recipe.name}' stands twice; give one of them another name")
+    models.append(recipe)
+
+
+def _from_scratch(
+    content: dict[str, Any], index: int, entry: dict[str, Any], dataset: Dataset
+) -> Iterator[ModelRecipe]:
+    architecture = entry["architecture"]
+    check_known(architecture, ARCHITECTURES, "architecture", "models", index, "architecture")
+    smallest = ARCHITECTURES[architecture].min_size
+    if dataset.size < smallest:
+        fitting = [name for name, cls in ARCHITECTURES.items() if cls.min_size <= dataset.size]
+        raise Mistake(
+            ("models", index, "architecture"),
+            f"'{architecture}' needs images of at least {smallest}x{smallest}, {dataset.name} has "
+            f"{dataset.size}x{dataset.size}; architectures that fit: {one_of(fitting)}",
+        )
+    schemes = entry["initialisation"]
+    several = isinstance(schemes, list)
+    if several and "name" in entry:
+        raise Mistake(("models", index, "name"), "cannot name several initialisations; give one, or no name")
+    for place, scheme in enumerate(schemes if several else [schemes]):
+        key = ("models", index, "initialisation", *((place,) if several else ()))
+        check_known(scheme, INITIALISATIONS, "initialisation", *key)
+        if scheme != "gaussian" and not several and "gaussian_std" in entry:
+            raise Mistake(("models", index, "gaussian_std"), f"has no effect on the initialisation '{scheme}'")
+        std = float(entry.get("gaussian_std", GAUSSIAN_STD)) if scheme == "gaussian" else GAUSSIAN_STD
+        yield ModelRecipe(
+            name=entry.get("name", f"{architecture}_{scheme}"),
+            architecture=architecture,
+            initialisation=scheme,
+            width=float(entry.get("width", 1.0)),
+            gaussian_std=std,
+            seed=content["seed"],
+            training=_training(content, entry),
+        )
 
 
 def _finetuned(
@@ -162,7 +176,11 @@ def _training(content: dict[str, Any], entry: dict[str, Any]) -> TrainingOptions
 def defended_models(
     content: dict[str, Any], models: tuple[Recipe, ...], dataset: Dataset | PictureDataset
 ) -> tuple[DefendedRecipe, ...]:
-    """Return the defended models, each after the one it is made from."""
+    """Return the defended models of a study, each after the one it is made from.
+
+    Raises:
+        Mistake: an entry is wrong, or a stack contains itself.
+    """
     asked = [
         (index, of, entry)
         for index, entry in enumerate(content.get("defenses", []))
@@ -212,22 +230,7 @@ def _defend(
     defense = DEFENSES[entry["defense"]]
     options: TrainingOptions | None = None
     if defense.trains:
-        if not isinstance(dataset, Dataset):
-            raise Mistake(
-                ("defenses", index), f"{defense.name} trains, and nothing is trained on {dataset.name}; take a wrapper"
-            )
-        wrapped: Recipe = base
-        while isinstance(wrapped, DefendedRecipe):
-            if wrapped.training is None:
-                raise Mistake(
-                    ("defenses", index, "of"),
-                    f"{defense.name} trains a network and cannot wrap '{base.name}', which stands behind "
-                    f"{wrapped.defense}; stack them the other way round: train first, then wrap",
-                )
-            wrapped = made[wrapped.of]
-        assert isinstance(wrapped, ModelRecipe)
-        own = base.training if isinstance(base, ModelRecipe | DefendedRecipe) else None
-        options = dataclasses.replace(own or wrapped.training, **entry.get("training", {}))
+        options = _further_training(index, base, entry, made, dataset)
     elif "training" in entry:
         raise Mistake(("defenses", index, "training"), f"{defense.name} trains nothing")
     given = {key: value for key, value in entry.items() if key not in _DEFENSE_RESERVED}
@@ -254,6 +257,27 @@ def _defend(
         if parameter.name not in parameters:
             raise Mistake(("defenses", index), f"{defense.name} needs the parameter '{parameter.name}'")
     return DefendedRecipe(name, defense.name, base.name, parameters, content["seed"], options)
+
+
+def _further_training(
+    index: int, base: Recipe, entry: dict[str, Any], made: dict[str, Recipe], dataset: Dataset | PictureDataset
+) -> TrainingOptions:
+    """Return how a training defense trains: as the model it is made from, but for what the entry says."""
+    name = entry["defense"]
+    if not isinstance(dataset, Dataset):
+        raise Mistake(("defenses", index), f"{name} trains, and nothing is trained on {dataset.name}; take a wrapper")
+    below = base
+    while isinstance(below, DefendedRecipe):
+        if below.training is None:
+            raise Mistake(
+                ("defenses", index, "of"),
+                f"{name} trains a network and cannot wrap '{base.name}', which stands behind {below.defense}; stack them "
+                "the other way round: train first, then wrap",
+            )
+        below = made[below.of]
+    assert isinstance(base, ModelRecipe | DefendedRecipe)
+    assert base.training is not None
+    return dataclasses.replace(base.training, **entry.get("training", {}))
 
 
 def _training_attacks(

@@ -132,7 +132,9 @@ def load_study(path: Path, schema: Path, places: Places | None = None) -> Study:
     """
     content = read_yaml(path)
     if isinstance(content, dict) and "extends" in content:
-        base = find_study(str(content.pop("extends")), path.parent, where=f"{path}: extends")
+        name = str(content.pop("extends"))
+        beside = path.parent if (path.parent / f"{name}.yaml").is_file() else schema.parents[2] / "studies"
+        base = find_study(name, beside, where=f"{path}: extends")
         content = {**read_yaml(base), **content}
         if "extends" in content:
             raise AdvatlasError(f"{path}: extends: {base} extends another study itself; name that one")
