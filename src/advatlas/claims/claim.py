@@ -61,7 +61,7 @@ class Claim:
             return {**head, "verdict": NOT_RUN, **nothing, "above": self.above, "detail": str(missing)}
         if found.low > self.above and found.high < self.below:
             verdict = HOLDS
-        elif found.high < self.above or found.low > self.below:
+        elif found.high <= self.above or found.low >= self.below:
             verdict = FAILS
         else:
             verdict = OPEN
