@@ -10,7 +10,7 @@ from torch import nn
 
 from advatlas.data import DATASETS
 from advatlas.errors import AdvatlasError
-from advatlas.models.training import TrainingOptions, _learning_rate, evaluate, train
+from advatlas.models.training import Normalise, TrainingOptions, _learning_rate, evaluate, train
 from advatlas.models.zoo import (
     ModelRecipe,
     build_network,
@@ -54,8 +54,15 @@ def test_the_best_epoch_is_kept(digits):
     best = min(result.history, key=lambda e: e.validation_loss if math.isfinite(e.validation_loss) else math.inf)
     assert result.best_epoch in (best.epoch, 0)
     if result.best_epoch:
-        x = (digits["validation"].pixels() - MNIST.mean[0]) / MNIST.std[0]
-        assert evaluate(network, x, digits["validation"].labels)[0] == pytest.approx(best.validation_loss, rel=1e-4)
+        normalise = Normalise(MNIST.mean, MNIST.std)
+        assert evaluate(network, digits["validation"], normalise)[0] == pytest.approx(best.validation_loss, rel=1e-4)
+
+
+def test_the_last_epoch_may_be_kept(digits):
+    network, result = run(digits, epochs=3, keep="last", min_accuracy=0.0)
+    assert result.best_epoch == 3
+    loss = evaluate(network, digits["validation"], Normalise(MNIST.mean, MNIST.std))[0]
+    assert loss == pytest.approx(result.history[-1].validation_loss, rel=1e-4)
 
 
 def test_divergence_is_a_result(digits):

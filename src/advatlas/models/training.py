@@ -31,6 +31,8 @@ class TrainingOptions:
         weight_decay: L2 penalty.
         clip_norm: gradients are scaled down to this norm; 0 leaves them.
         min_accuracy: validation accuracy below which the network counts as not trained.
+        keep: the weights of the ``best`` epoch, of lowest loss on the clean validation images, or of the ``last``; in
+            adversarial training the best in that sense may be the least robust.
     """
 
     epochs: int = 10
@@ -43,6 +45,7 @@ class TrainingOptions:
     weight_decay: float = 0.0
     clip_norm: float = 0.0
     min_accuracy: float = 0.5
+    keep: str = "best"
 
 
 # Replaces a batch of images in [0, 1] and their labels by another; the number is the step's, from 0.
@@ -92,7 +95,7 @@ def train(
     soft_labels: Tensor | None = None,
     augment: Augment | None = None,
 ) -> TrainingResult:
-    """Train a network in place and leave it with the weights of its best epoch.
+    """Train a network in place and leave it with the weights of the epoch that is kept.
 
     Args:
         network: takes normalised images; may offer ``training_logits(x)`` with weighted auxiliary logits. Parameters that
@@ -135,7 +138,7 @@ def train(
                 losses.append(loss.detach())
             train_loss = float(torch.stack(losses).mean())
             validation_loss, accuracy = evaluate(network, validation, normalise)
-            improved = math.isfinite(validation_loss) and validation_loss < best_loss
+            improved = math.isfinite(validation_loss) and (options.keep == "last" or validation_loss < best_loss)
             if improved:
                 best_loss, best_weights, result.best_epoch = validation_loss, _copy(network), epoch
             result.history.append(
