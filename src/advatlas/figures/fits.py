@@ -44,8 +44,10 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
             x, beyond, bottom=100 * rows["clean_error"], yerr=ends, color="C0", label="added by the attack", capsize=2
         )
         axis.set_xticks(x, rows["fit"])
-        axis.set_title(f"{setting}\n{DIRECTIONS[str(direction)]} ({rows['pairs'].iloc[0]} pairs)", fontsize=8)
+        name = style.attack_name(rows["attack"].iloc[0]) if setting == rows["attack"].iloc[0] else setting
+        axis.set_title(f"{name}\n{DIRECTIONS[str(direction)]} ({rows['pairs'].iloc[0]} pairs)", fontsize=8)
     for axis in axes[:, 0]:
         axis.set_ylabel("errors of the target [%]")
-    axes[0, 0].legend(frameon=False, fontsize=7.5)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=7.5)
     return fig
