@@ -79,6 +79,8 @@ class Run:
         return subprocess.Popen(
             self.command(*arguments), cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True,
+            # Whoever runs the tests in the background may have had them ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     def snakemake(self, *arguments: str, code: int = 0) -> str:
