@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from advatlas.metrics.intervals import wilson
-from advatlas.metrics.outcomes import image_weights, interval
+from advatlas.metrics.outcomes import by_image, image_weights, resampled_mean
 
 # Attacks that see answers alone.
 BLACK_BOX = ("square", "pixel_swap", "one_pixel")
@@ -69,13 +69,13 @@ def table(tables: Mapping[str, pd.DataFrame], options: dict[str, Any]) -> pd.Dat
         of_model = said[said["target"] == model]
         clean = next(_trials(of_model[of_model["setting"] == ""], images))
         attacked = of_model[of_model["setting"] != ""]
+        of_base = said[said["target"] == card["undefended"]]
+        base_clean = next(_trials(of_base[of_base["setting"] == ""], images))
+        of_base = of_base[of_base["setting"] != ""]
         for (goal, budget), group in attacked.groupby([attacked["goal"].astype(str), _budgets(attacked)], sort=False):
             trials = list(_trials(group, images))
-            base = said[(said["target"] == card["undefended"]) & (said["setting"] != "")]
-            base = base[(base["goal"] == goal) & (_budgets(base) == budget)]
-            on_base = [t for t in _trials(base, images) if t.source == card["undefended"]]
-            of_base = said[(said["target"] == card["undefended"]) & (said["setting"] == "")]
-            base_clean = next(_trials(of_base, images))
+            same = of_base[(of_base["goal"] == goal) & (_budgets(of_base) == budget)]
+            on_base = [t for t in _trials(same, images) if t.source == card["undefended"]]
             row = _verdict(str(model), card, clean, trials, _strongest(on_base, base_clean), on_base, weights)
             if row is not None:
                 rows.append({"goal": goal, "budget": budget, **row})
@@ -92,9 +92,7 @@ def _trials(rows: pd.DataFrame, images: int) -> Any:
     for setting, attack, source, adaptive, image, right in zip(
         rows["setting"], rows["attack"], rows["source"], rows["adaptive"], rows["image"], rows["right"], strict=True
     ):
-        values = np.full(images, np.nan)
-        values[np.asarray(image, dtype=np.int64)] = np.asarray(right, dtype=np.float64)
-        yield Trial(str(setting), str(attack), str(source), bool(adaptive), values)
+        yield Trial(str(setting), str(attack), str(source), bool(adaptive), by_image(image, right, images))
 
 
 def _strongest(trials: list[Trial], clean: Trial) -> Trial | None:
@@ -164,9 +162,5 @@ def _rate(name: str, trial: Trial) -> dict[str, float]:
 
 
 def _difference(name: str, first: Trial, second: Trial, weights: np.ndarray) -> dict[str, float]:
-    gaps = first.right - second.right
-    known = ~np.isnan(gaps)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        draws = (weights[:, known] @ gaps[known]) / weights[:, known].sum(1)
-    low, high = interval(draws)
-    return {name: float(gaps[known].mean()) if known.any() else np.nan, f"{name}_low": low, f"{name}_high": high}
+    mean, low, high = resampled_mean(first.right - second.right, weights)
+    return {name: mean, f"{name}_low": low, f"{name}_high": high}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from advatlas.metrics.outcomes import image_weights, interval
+from advatlas.metrics.outcomes import by_image, image_weights, interval, resampled_mean
 
 HOLDS, FAILS, OPEN, NOT_RUN = "holds", "does not hold", "not decided", "not run"
 
@@ -148,13 +148,10 @@ class Evidence:
 
     def mean(self, right: np.ndarray, detail: str = "") -> Effect:
         """Return the mean of values over images, those that are not NaN."""
-        known = ~np.isnan(right)
-        if not known.any():
+        n = int((~np.isnan(right)).sum())
+        if not n:
             raise Missing("no image was tried on both")
-        with np.errstate(invalid="ignore", divide="ignore"):
-            draws = (self.weights[:, known] @ right[known]) / self.weights[:, known].sum(1)
-        low, high = interval(draws)
-        return Effect(float(right[known].mean()), low, high, int(known.sum()), detail)
+        return Effect(*resampled_mean(right, self.weights), n, detail)
 
     def difference(self, first: np.ndarray, second: np.ndarray, detail: str = "") -> Effect:
         """Return the mean difference over the images that both tried; paired."""
@@ -195,6 +192,4 @@ class Evidence:
     def _right(self, rows: pd.DataFrame, what: str) -> np.ndarray:
         if not len(rows):
             raise Missing(f"not in the study: {what}")
-        values = np.full(self.images, np.nan)
-        values[np.asarray(rows.iloc[0]["image"], dtype=np.int64)] = np.asarray(rows.iloc[0]["right"], dtype=np.float64)
-        return values
+        return by_image(rows.iloc[0]["image"], rows.iloc[0]["right"], self.images)

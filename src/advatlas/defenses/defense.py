@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from advatlas.attacks.parameters import Parameter, check_values, parameters_of
 from advatlas.attacks.streams import Streams
-from advatlas.data.imageset import ImageSet
+from advatlas.data.imageset import ImageSet, to_unit
 from advatlas.models.classifier import Classifier
 from advatlas.models.training import Augment, Normalise, TrainingOptions, TrainingResult, train
 from advatlas.progress import Progress
@@ -196,5 +196,4 @@ class TrainingWork:
 def logits_of(network: nn.Module, images: ImageSet, device: str, batch_size: int = 256) -> Tensor:
     """Return a network's logits of uint8 images, on the CPU; the network takes images in [0, 1]."""
     network.eval()
-    parts = images.images.split(batch_size)
-    return torch.cat([network(part.to(device).float() / 255).float().cpu() for part in parts])
+    return torch.cat([network(to_unit(part.to(device))).float().cpu() for part in images.images.split(batch_size)])

@@ -69,6 +69,31 @@ def outcomes_of(table: pd.DataFrame, models: Sequence[str], images: int, column:
     return Outcomes(tuple(models), reached)
 
 
+def by_image(places: Any, values: Any, images: int) -> np.ndarray:
+    """Return values of some images as float64 for all of them, NaN where there is none.
+
+    Args:
+        places: of the values among the images.
+        images: how many the study selected.
+    """
+    found = np.full(images, np.nan)
+    found[np.asarray(places, dtype=np.int64)] = np.asarray(values, dtype=np.float64)
+    return found
+
+
+def resampled_mean(values: np.ndarray, weights: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean of the values that are not NaN, with its percentile interval; NaN where all are.
+
+    Args:
+        values: N.
+        weights: draws x N, of :func:`image_weights`.
+    """
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        draws = (weights[:, known] @ values[known]) / weights[:, known].sum(1)
+    return (float(values[known].mean()) if known.any() else np.nan, *interval(draws))
+
+
 def known_mean(values: np.ndarray, axis: int | None = None) -> Any:
     """Return the mean of the values that are not NaN; NaN, without a warning, where all are."""
     known = ~np.isnan(values)

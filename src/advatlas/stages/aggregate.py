@@ -115,7 +115,7 @@ def adversarials_table(adversarials: Sequence[Path], output: Path) -> None:
     frames = []
     for path in adversarials:
         artifact = read_artifact(path, "adversarials", columns=_PLAIN)
-        known = {**_setting_columns(artifact.metadata["setting"]), "source": artifact.metadata["source"]}
+        known = {**setting_columns(artifact.metadata["setting"]), "source": artifact.metadata["source"]}
         frames.append(artifact.frame().assign(**known))
     frame = pd.concat(frames, ignore_index=True)
     for column in ("setting", "attack", "goal", "source"):
@@ -124,7 +124,8 @@ def adversarials_table(adversarials: Sequence[Path], output: Path) -> None:
     write_frame(output, frame[[*heads, *frame.columns.drop(heads)]])
 
 
-def _setting_columns(setting: dict[str, Any]) -> dict[str, Any]:
+def setting_columns(setting: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns by which every table names an attack setting."""
     return {
         "setting": setting["name"],
         "attack": setting["attack"],
@@ -146,7 +147,7 @@ def success_table(adversarials: Sequence[Path], seed: int, output: Path) -> None
         frame = artifact.frame()
         won = frame[frame["success"]]
         row = {
-            **_setting_columns(setting),
+            **setting_columns(setting),
             "source": source,
             "excluded": artifact.metadata["excluded"],
             "n": len(frame),
@@ -272,9 +273,9 @@ def _pair_outcomes(artifact: Artifact, fits: Sequence[str], place: dict[str, int
     setting = artifact.metadata["setting"]
     frame = artifact.frame()
     for fit in setting.get("fits") or fits:
-        shown = _fitted(frame, fit)
+        shown = fitted_rows(frame, fit)
         yield {
-            **_setting_columns(setting),
+            **setting_columns(setting),
             "source": artifact.metadata["source"],
             "target": artifact.metadata["target"],
             "fit": fit,
@@ -289,14 +290,14 @@ def _pair_rows(
 ) -> Iterable[dict[str, Any]]:
     metadata = artifact.metadata
     head = {
-        **_setting_columns(metadata["setting"]),
+        **setting_columns(metadata["setting"]),
         "source": metadata["source"],
         "target": metadata["target"],
         "excluded": metadata["excluded"],
     }
     frame = artifact.frame()
     for fit in metadata["setting"].get("fits") or fits:
-        shown = _fitted(frame, fit)
+        shown = fitted_rows(frame, fit)
         flags = {name: shown[name].to_numpy(dtype=bool) for name in ("clean_correct", "shown_correct")}
         for precision, suffix in PRECISIONS.items():
             if suffix and not eight_bit:
@@ -322,7 +323,7 @@ def _pair_rows(
                     }
 
 
-def _fitted(frame: pd.DataFrame, fit: str) -> pd.DataFrame:
+def fitted_rows(frame: pd.DataFrame, fit: str) -> pd.DataFrame:
     """Return the rows of a pair's file that a fit comes to."""
     return frame[np.array([belongs(way, fit) for way in frame["fit"]], dtype=bool)]
 
@@ -394,7 +395,7 @@ def _write_examples(
                 original, image = stored.part(slice(place, place + 1))
                 rows.append(
                     {
-                        **_setting_columns(metadata["setting"]),
+                        **setting_columns(metadata["setting"]),
                         "source": metadata["source"],
                         **{name: row[name] for name in known},
                         "label_name": class_names[row["label"]],

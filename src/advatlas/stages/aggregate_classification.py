@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from advatlas.data.fitting import belongs
 from advatlas.metrics.classification import macro_f1, macro_f1_interval
 from advatlas.metrics.intervals import wilson, with_interval
+from advatlas.stages.aggregate import fitted_rows, setting_columns
 from advatlas.storage.artifacts import read_artifact, write_frame
 
 
@@ -80,15 +80,11 @@ def _rows(
         setting = metadata["setting"]
         if metadata["excluded"]:
             continue
-        frame = artifact.frame()
-        frame = frame[np.array([belongs(way, fit) for way in frame["fit"]], dtype=bool)]
+        frame = fitted_rows(artifact.frame(), fit)
         said = clean[metadata["target"]].copy()
         said[[place[i] for i in frame["image_id"]]] = frame["prediction"]
         head = {
-            "setting": setting["name"],
-            "attack": setting["attack"],
-            "goal": setting["goal"],
-            "epsilon": setting["parameters"].get("epsilon", np.nan),
+            **setting_columns(setting),
             "adaptive": setting["adaptive"] is not None,
             "source": metadata["source"],
             "target": metadata["target"],
