@@ -26,6 +26,16 @@ rule models:
         CARDS,
 
 
+rule adversarials:
+    input:
+        ADVERSARIALS,
+
+
+rule pairs:
+    input:
+        PAIRS,
+
+
 include: "workflow/rules/data.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/selection.smk"

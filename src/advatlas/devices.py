@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from advatlas.errors import AdvatlasError
+from advatlas.locks import lock_folder
 
 # Large networks on a CPU ask for and return hundreds of megabytes a pass: glibc keeping its memory, in huge pages, halves
 # their time (benchmarks/networks.py). Read when a process starts, so it is set for jobs; other C libraries ignore it.
@@ -27,14 +27,6 @@ def uses_gpu(device: str) -> bool:
     return device == "cuda" or (device == "auto" and Path("/proc/driver/nvidia/version").exists())
 
 
-def lock_folder() -> Path:
-    """Return the private folder of this user's locks and sockets on this machine."""
-    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-    folder = Path(base) / f"advatlas-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
-
-
 def visible_gpus() -> list[str]:
     """Return a name for each GPU this process may use, in torch's order: its entry in CUDA_VISIBLE_DEVICES, or index."""
     listed = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -44,13 +36,15 @@ def visible_gpus() -> list[str]:
 
 
 @contextmanager
-def device_slot(device: str, poll: float = 0.2) -> Iterator[str]:
+def device_slot(device: str, poll: float = 0.2, prefer: int = 0) -> Iterator[str]:
     """Yield ``cpu``, or ``cuda:i`` of a GPU that no other Advatlas job of this user holds.
 
     The lock is the operating system's: it goes when the job ends, however it ends.
 
     Args:
         device: ``auto``, ``cpu`` or ``cuda``, as in config.yaml.
+        poll: seconds between two looks for a free one.
+        prefer: which to look at first, counted round the devices there are.
 
     Raises:
         AdvatlasError: ``cuda`` is asked for and there is none.
@@ -66,7 +60,8 @@ def device_slot(device: str, poll: float = 0.2) -> Iterator[str]:
         )
     locks = [FileLock(lock_folder() / f"gpu-{name.replace('/', '_')}.lock") for name in names]
     while True:
-        for index, lock in enumerate(locks):
+        for index in ((prefer + turn) % len(locks) for turn in range(len(locks))):
+            lock = locks[index]
             try:
                 lock.acquire(timeout=0)
             except Timeout:

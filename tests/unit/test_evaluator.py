@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -14,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from advatlas.devices import lock_folder
+from advatlas.locks import lock_folder
 from tests.conftest import ROOT
 
 CLIENT = ROOT / "src" / "advatlas" / "evaluator" / "client.py"
@@ -31,14 +30,15 @@ def owner():
 
 
 def client(tmp_path: Path, owner, **environment: str) -> subprocess.CompletedProcess[str]:
-    files = [item for name in ARGUMENTS for item in (f"--{name}", str(tmp_path / f"no-{name}"))]
-    command = [sys.executable, "-S", "-E", str(CLIENT), *files, "--output", str(tmp_path / "out" / "x.parquet")]
-    command += ["--device", "cpu", "--top-k", "5", "--fits", "white", "--batch-size", "8", "--threads", "1"]
+    files = [f"{name}={tmp_path / f'no-{name}'}" for name in ARGUMENTS]
+    command = [sys.executable, "-S", "-E", str(CLIENT), *files, f"output={tmp_path / 'out' / 'x.parquet'}"]
+    command += ["device=cpu", "top_k=5", "fits=white", "eight_bit=yes", "batch_size=8", "threads=1"]
     env = {
         **os.environ,
         "ADVATLAS_RUN_PID": str(owner.pid),
         "ADVATLAS_SLOTS": "1",
-        "ADVATLAS_CODE": "test",
+        "ADVATLAS_SOCKETS": str(tmp_path / "test"),
+        "ADVATLAS_LOGS": str(tmp_path / "logs"),
         **environment,
     }
     return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
@@ -95,7 +95,7 @@ def test_a_dead_one_is_replaced(tmp_path, owner):
 
 def test_other_code_has_an_evaluator_of_its_own(tmp_path, owner):
     client(tmp_path, owner)
-    client(tmp_path, owner, ADVATLAS_CODE="other")
+    client(tmp_path, owner, ADVATLAS_SOCKETS=str(tmp_path / "other"))
     assert len(servers(tmp_path)) == 2
 
 
@@ -104,7 +104,7 @@ def test_nonsense_on_the_socket_does_not_end_it(tmp_path, owner):
     (server,) = servers(tmp_path)
     line = server.cmdline()
     path = line[line.index("--socket") + 1]
-    for message in (b"", b"\n", b"not json\n", json.dumps({"part": "x"}).encode() + b"\n"):
+    for message in (b"", b"\n", b"no fields\n", b"part=x\n", b"\xff\n"):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(path)
             connection.sendall(message)

@@ -14,7 +14,7 @@ from advatlas.errors import AdvatlasError
 from advatlas.estimate import describe
 from advatlas.data.views import NATIVE
 from advatlas.figures import FIGURES as FIGURE_REGISTRY
-from advatlas.locks import clear_stale_locks
+from advatlas.locks import clear_stale_locks, sockets
 from advatlas.defenses import DEFENSES
 from advatlas.models.pretrained import PretrainedRecipe
 from advatlas.models.small import ARCHITECTURES
@@ -49,11 +49,7 @@ DATASET = STUDY.dataset.dataset
 
 os.environ.setdefault("GLIBC_TUNABLES", ALLOCATOR)
 
-# What the clients of the warm evaluator need and Snakemake must not track.
-os.environ["ADVATLAS_RUN_PID"] = str(os.getpid())
-os.environ["ADVATLAS_SLOTS"] = str(workflow.cores or os.cpu_count())
-os.environ["ADVATLAS_EVALUATOR"] = config["evaluator"]
-os.environ["ADVATLAS_CODE"] = fingerprint(
+EVALUATOR_CODE = fingerprint(
     "advatlas.evaluator.server",
     *(
         ARCHITECTURES[recipe.architecture].__module__
@@ -70,6 +66,16 @@ os.environ["ADVATLAS_CODE"] = fingerprint(
 GPU = 1 if uses_gpu(config["device"]) else 0
 ROOT = Path(config["results_dir"])
 RESULTS = ROOT / STUDY.name
+
+# What the clients of the warm evaluator need and Snakemake must not track: an evaluator for each GPU or core.
+os.environ["ADVATLAS_EVALUATOR"] = config["evaluator"]
+os.environ["ADVATLAS_RUN_PID"] = str(os.getpid())
+GPUS = workflow.global_resources.get("gpu") if GPU else None
+os.environ["ADVATLAS_SLOTS"] = str(
+    GPUS.value if GPUS else workflow.cores or os.cpu_count()
+)
+os.environ["ADVATLAS_SOCKETS"] = str(sockets(EVALUATOR_CODE))
+os.environ["ADVATLAS_LOGS"] = str(RESULTS / "logs" / "evaluators")
 DATA = ROOT / "data" / STUDY.dataset.identifier
 VIEWS = STUDY.views()
 MODELS = [recipe.name for recipe in STUDY.models]

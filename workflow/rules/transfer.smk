@@ -18,13 +18,15 @@ rule evaluate_transfer:
         gpu=GPU,
     params:
         top_k=max(STUDY.top_k),
-        fits=lambda wildcards: STUDY.setting(wildcards.setting).fits or STUDY.fits,
-        eight_bit="--eight-bit" if STUDY.eight_bit else "",
+        fits=lambda wildcards: ",".join(
+            STUDY.setting(wildcards.setting).fits or STUDY.fits
+        ),
+        eight_bit="yes" if STUDY.eight_bit else "no",
         code=lambda wildcards: model_code("stages.evaluate", wildcards.target),
     message:
         "show {wildcards.target} the {wildcards.setting} examples of {wildcards.source}"
     shell:
-        "{sys.executable:q} -S -E {CLIENT:q} --adversarials {input.adversarials:q} --images {input.images:q}"
-        " --weights {input.weights:q} --card {input.card:q} --predictions {input.predictions:q} --output {output:q}"
-        " --top-k {params.top_k} --fits {params.fits} {params.eight_bit} --batch-size {config[batch_size]} --device {config[device]}"
-        " --threads {config[cpu_threads]} 2> {log:q}"
+        "{sys.executable:q} -S -E {CLIENT:q} adversarials={input.adversarials:q} images={input.images:q}"
+        " weights={input.weights:q} card={input.card:q} predictions={input.predictions:q} output={output:q}"
+        " top_k={params.top_k} fits={params.fits} eight_bit={params.eight_bit} batch_size={config[batch_size]}"
+        " device={config[device]} threads={config[cpu_threads]} 2> {log:q}"

@@ -1,19 +1,18 @@
-"""Evaluate one pair by a warm evaluator; run as a script by ``evaluate-transfer``, once for each of thousands of pairs.
+"""Have one pair evaluated by a warm evaluator; a script that ``evaluate-transfer`` runs once for each of thousands of pairs.
 
-Standard library only, and nothing of the package: it starts in 20 ms where importing torch takes over a second. It takes a
-free slot (one evaluator each, by lock), starts the slot's evaluator if there is none, restarts it once if it dies, and
-moves the result into place. Where no socket can be had it runs the same evaluation in a process of its own.
+    python -S -E client.py adversarials=FILE images=FILE ... output=FILE
+
+Standard library only, nothing of the package, and no more modules than needed: it starts in 12 ms where importing torch
+takes over a second. It takes a free slot (one evaluator each, by lock), starts the slot's evaluator if there is none,
+restarts it once if it dies, and moves the result into place. Where no socket can be had it runs the same evaluation in a
+process of its own. The environment variables it reads are set in ``workflow/rules/common.smk``.
 """
 
-import argparse
+# The C module: the one around it imports selectors and enum, which take as long as all the rest.
+import _socket
 import fcntl
-import hashlib
-import json
 import os
-import socket
-import subprocess
 import sys
-import tempfile
 import time
 
 START_TIMEOUT = 180.0
@@ -23,28 +22,22 @@ class EvaluatorDied(Exception):
     """The connection broke before an answer came."""
 
 
-def runtime_folder():
-    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-    folder = os.path.join(base, f"advatlas-{os.getuid()}")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    return folder
-
-
 def take_slot(prefix, slots):
     """Return the number of a free slot and the open file whose lock holds it."""
     while True:
         for slot in range(slots):
-            lock = open(f"{prefix}-{slot}.lock", "w")  # noqa: SIM115 (held until the process ends)
+            lock = os.open(f"{prefix}-{slot}.lock", os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return slot, lock
             except OSError:
-                lock.close()
+                os.close(lock)
         time.sleep(0.01)
 
 
 def connect(path):
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    """Return a connection to the evaluator that listens there, or None."""
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
         connection.connect(path)
     except OSError:
@@ -53,19 +46,14 @@ def connect(path):
     return connection
 
 
-def start(path, log_path, arguments):
+def start(slot, path, log_path, fields):
     """Start the evaluator of a slot and wait until it answers."""
-    command = [
-        sys.executable,
-        "-m",
-        "advatlas.evaluator.server",
-        "--socket",
-        path,
-        "--device",
-        arguments.device,
-    ]
-    owner = os.environ.get("ADVATLAS_RUN_PID") or str(os.getppid())
-    command += ["--owner", owner, "--threads", str(arguments.threads)]
+    import subprocess
+
+    command = [sys.executable, "-m", "advatlas.evaluator.server", "--socket", path, "--slot", str(slot)]
+    command += ["--owner", os.environ["ADVATLAS_RUN_PID"]]
+    command += ["--device", fields["device"], "--threads", fields["threads"]]
+    os.makedirs(os.path.dirname(log_path), exist_ok=True)
     with open(log_path, "w") as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     deadline = time.monotonic() + START_TIMEOUT
@@ -81,53 +69,53 @@ def start(path, log_path, arguments):
     raise EvaluatorDied(f"the evaluator did not start: {lines[-1] if lines else 'no output'} (log: {log_path})")
 
 
-def ask(connection, request, output, part):
-    """Send the request; when the evaluator has written the pair, move it into place."""
-    with connection:
-        try:
-            connection.sendall((json.dumps({**request, "part": part}) + "\n").encode())
-            line = connection.makefile("r", encoding="utf-8").readline()
-        except OSError as error:
-            raise EvaluatorDied(str(error)) from None
-        if not line:
-            raise EvaluatorDied("the connection closed")
-        error = json.loads(line)["error"]
-        if error is not None:
-            return error
-        try:
-            os.replace(part, output)
-        except FileNotFoundError:
-            # An evaluator that still served a killed client of this pair has tidied up after it.
-            raise EvaluatorDied("the finished part is gone") from None
-        connection.sendall(b"k")
+def ask(connection, fields, part):
+    """Send the request; when the evaluator has written the pair, move it into place. Return what went wrong, or None."""
+    message = "\0".join(f"{name}={value}" for name, value in {**fields, "part": part}.items())
+    answer = b""
+    try:
+        connection.sendall(os.fsencode(message) + b"\n")
+        while answer != b"ok\n":
+            received = connection.recv(65536)
+            if not received:
+                break
+            answer += received
+    except OSError as error:
+        raise EvaluatorDied(str(error)) from None
+    if not answer:
+        raise EvaluatorDied("the connection closed")
+    if answer != b"ok\n":
+        return answer.decode()
+    try:
+        os.replace(part, fields["output"])
+    except FileNotFoundError:
+        # An evaluator that still served a killed client of this pair has tidied up after it.
+        raise EvaluatorDied("the finished part is gone") from None
+    connection.sendall(b"k")
     return None
 
 
-def cold(request, arguments):
+def cold(arguments):
     """Evaluate in a new process of the full library."""
-    command = [sys.executable, "-m", "advatlas.stages.evaluate", json.dumps(request), str(arguments.threads)]
-    return subprocess.run(command, check=False).returncode
+    import subprocess
+
+    return subprocess.run([sys.executable, "-m", "advatlas.stages.evaluate", *arguments], check=False).returncode
 
 
-def warm(request, arguments):
-    # Old code never answers: the fingerprint of the evaluator's code is part of the socket's name.
-    code = os.environ.get("ADVATLAS_CODE", "")
-    key = hashlib.sha256(f"{code}\0{os.getcwd()}\0{sys.executable}".encode()).hexdigest()[:16]
-    prefix = os.path.join(runtime_folder(), key)
-    slots = int(os.environ.get("ADVATLAS_SLOTS") or os.cpu_count() or 1)
-    slot, lock = take_slot(prefix, slots)
-    path, log_path = f"{prefix}-{slot}.sock", f"{prefix}-{slot}.log"
-    part = f"{request['output']}.part"
-    with lock:
-        for attempt in (1, 2):
-            try:
-                connection = connect(path) or start(path, log_path, arguments)
-                error = ask(connection, request, request["output"], part)
-                break
-            except EvaluatorDied as death:
-                print(f"evaluator: {death}; attempt {attempt} of 2", file=sys.stderr)
-                if attempt == 2:
-                    error = f"advatlas: the evaluator died twice on this pair; its log: {log_path}"
+def warm(fields):
+    """Evaluate by the evaluator of a free slot; return the exit code."""
+    prefix = os.environ["ADVATLAS_SOCKETS"]
+    slot, _lock = take_slot(prefix, int(os.environ["ADVATLAS_SLOTS"]))
+    path, log_path = f"{prefix}-{slot}.sock", os.path.join(os.environ["ADVATLAS_LOGS"], f"{slot}.log")
+    error = None
+    for attempt in (1, 2):
+        try:
+            connection = connect(path) or start(slot, path, log_path, fields)
+            error = ask(connection, fields, f"{fields['output']}.part")
+            break
+        except EvaluatorDied as death:
+            print(f"evaluator: {death}; attempt {attempt} of 2", file=sys.stderr)
+            error = f"advatlas: the evaluator died twice on this pair; its log: {log_path}"
     if error is not None:
         print(error, file=sys.stderr)
         return 1
@@ -135,36 +123,16 @@ def warm(request, arguments):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("adversarials", "images", "weights", "card", "predictions", "output", "device"):
-        parser.add_argument(f"--{name}", required=True)
-    for name in ("top-k", "batch-size", "threads"):
-        parser.add_argument(f"--{name}", type=int, required=True)
-    parser.add_argument("--fits", nargs="+", required=True)
-    parser.add_argument("--eight-bit", action="store_true")
-    arguments = parser.parse_args()
-    fields = (
-        "adversarials",
-        "images",
-        "weights",
-        "card",
-        "predictions",
-        "output",
-        "top_k",
-        "fits",
-        "eight_bit",
-        "batch_size",
-        "device",
-    )
-    request = {name: getattr(arguments, name) for name in fields}
-    os.makedirs(os.path.dirname(arguments.output) or ".", exist_ok=True)
-    if os.environ.get("ADVATLAS_EVALUATOR") == "cold" or not hasattr(socket, "AF_UNIX"):
-        return cold(request, arguments)
+    arguments = sys.argv[1:]
+    fields = dict(argument.split("=", 1) for argument in arguments)
+    os.makedirs(os.path.dirname(fields["output"]) or ".", exist_ok=True)
+    if os.environ.get("ADVATLAS_EVALUATOR") == "cold" or not hasattr(_socket, "AF_UNIX"):
+        return cold(arguments)
     try:
-        return warm(request, arguments)
+        return warm(fields)
     except OSError as error:
         print(f"no evaluator can be had here ({error}); evaluating in a process of its own", file=sys.stderr)
-        return cold(request, arguments)
+        return cold(arguments)
 
 
 if __name__ == "__main__":

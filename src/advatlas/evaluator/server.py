@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import socket
 import time
@@ -19,16 +18,17 @@ from advatlas.errors import AdvatlasError
 from advatlas.stages.evaluate import Warehouse, evaluate_transfer, pair_request
 
 
-def serve(path: Path, owner: int, idle_seconds: float, device: str) -> None:
+def serve(path: Path, owner: int, idle_seconds: float, device: str, slot: int = 0) -> None:
     """Answer one request after another.
 
-    A request is a line of JSON, the fields of a ``PairRequest``; the answer is a line of JSON, ``{"error": null}`` or
-    what went wrong. The pair is written to ``<output>.part``; the client renames it, so that a client which was
-    killed leaves no result behind its scheduler's back.
+    A request is a line, the fields of a ``PairRequest`` and ``part`` as ``name=value`` with zero bytes between them; the
+    answer is the line ``ok``, or what went wrong up to the end of the connection. The pair is written to ``part``; the
+    client renames it, so that a client which was killed leaves no result behind its scheduler's back.
 
     Args:
         path: of the socket.
         owner: process number of the run; the evaluator leaves when that process is gone.
+        slot: which of the run's evaluators this is; the device it takes if that is free, so that its models stay there.
     """
     try:
         owner_process = psutil.Process(owner)
@@ -50,7 +50,7 @@ def serve(path: Path, owner: int, idle_seconds: float, device: str) -> None:
                 except TimeoutError:
                     continue
                 with connection:
-                    _answer(connection, warehouse, device)
+                    _answer(connection, warehouse, device, slot)
                 last = time.monotonic()
         finally:
             with suppress(OSError):
@@ -58,26 +58,26 @@ def serve(path: Path, owner: int, idle_seconds: float, device: str) -> None:
                     path.unlink()
 
 
-def _answer(connection: socket.socket, warehouse: Warehouse, device: str) -> None:
+def _answer(connection: socket.socket, warehouse: Warehouse, device: str, slot: int) -> None:
     connection.settimeout(10)
     part = None
     try:
-        line = connection.makefile("r", encoding="utf-8").readline()
+        line = os.fsdecode(connection.makefile("rb").readline().removesuffix(b"\n"))
         if not line:
             return
-        error = None
+        answer = "ok"
         try:
-            content = json.loads(line)
-            part = Path(content.pop("part"))
-            request = pair_request(content)
-            with device_slot(device) as name:
+            fields = dict(field.split("=", 1) for field in line.split("\0"))
+            part = Path(fields["part"])
+            request = pair_request(fields)
+            with device_slot(device, prefer=slot) as name:
                 evaluate_transfer(replace(request, device=name), warehouse, output=part)
         except AdvatlasError as mistake:
-            error = f"advatlas: {mistake}"
+            answer = f"advatlas: {mistake}"
         except Exception:  # whatever it is: the job that asked must hear of it, and the evaluator must go on
-            error = traceback.format_exc()
-        connection.sendall((json.dumps({"error": error}) + "\n").encode())
-        if connection.recv(1) == b"k":
+            answer = traceback.format_exc()
+        connection.sendall(answer.encode() + b"\n")
+        if answer == "ok" and connection.recv(1) == b"k":
             part = None  # taken over by the client
     except OSError:
         pass  # the client is gone
@@ -91,12 +91,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--owner", type=int, required=True)
+    parser.add_argument("--slot", type=int, default=0)
     parser.add_argument("--idle", type=float, default=60.0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     make_deterministic(arguments.threads)
-    serve(arguments.socket, arguments.owner, arguments.idle, arguments.device)
+    serve(arguments.socket, arguments.owner, arguments.idle, arguments.device, arguments.slot)
 
 
 if __name__ == "__main__":

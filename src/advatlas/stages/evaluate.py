@@ -5,10 +5,9 @@ The same function serves the warm evaluator and a process of its own (``python -
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -50,9 +49,17 @@ class PairRequest:
     device: str
 
 
-def pair_request(content: dict[str, Any]) -> PairRequest:
-    """Return the request of a pair from what the client sent as JSON."""
-    return PairRequest(**{**content, "fits": tuple(content["fits"])})
+def pair_request(fields: Mapping[str, str]) -> PairRequest:
+    """Return the request of a pair from the ``name=value`` arguments of ``evaluator/client.py``; others are ignored."""
+    texts = {name: fields[name] for name in ("adversarials", "images", "weights", "card", "predictions", "output")}
+    return PairRequest(
+        **texts,
+        top_k=int(fields["top_k"]),
+        fits=tuple(fields["fits"].split(",")),
+        eight_bit=fields["eight_bit"] == "yes",
+        batch_size=int(fields["batch_size"]),
+        device=fields["device"],
+    )
 
 
 def evaluate_pair(
@@ -224,10 +231,11 @@ def evaluate_transfer(request: PairRequest, warehouse: Warehouse, output: Path |
 
 
 def main() -> None:
-    """Evaluate the pair whose request stands as JSON in the first argument."""
+    """Evaluate the pair that the arguments describe, as those of ``evaluator/client.py`` do."""
     with one_line_errors():
-        request = pair_request(json.loads(sys.argv[1]))
-        make_deterministic(int(sys.argv[2]))
+        fields = dict(argument.split("=", 1) for argument in sys.argv[1:])
+        request = pair_request(fields)
+        make_deterministic(int(fields["threads"]))
         with device_slot(request.device) as device:
             evaluate_transfer(replace(request, device=device), Warehouse())
 

@@ -1,0 +1,275 @@
+"""What the pipeline costs on top of the work itself: cached pairs against a plain loop in one process.
+
+Run as ``python -m benchmarks.pipeline [CASE ...]``; without cases all of them, in the order of :data:`CASES`. Studies of
+small LeNets on the embedded digits are made in a temporary folder (or in ``--folder``, which is kept and gone on from). Each
+case prints its measurements and puts them into ``benchmarks/results/pipeline.json``.
+
+The rival is the loop a researcher writes: all models and all adversarials in memory, one ``model(images).argmax(1)`` a pair
+and precision, nothing stored. It runs in this process, with torch's default of threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+import torch
+import yaml
+
+from advatlas.data.splits import load_split
+from advatlas.models.zoo import load_card, load_classifier
+from advatlas.stages.generate import load_adversarials
+from advatlas.storage.artifacts import read_artifact, write_artifact
+from advatlas.storage.tensors import tensor_column
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = Path(__file__).parent / "results" / "pipeline.json"
+CORES = os.cpu_count() or 1
+EPSILONS = [round(0.02 * step, 2) for step in range(1, 11)]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A study of ``models`` small LeNets, ``images`` digits and ``settings`` attack settings, in a folder."""
+
+    folder: Path
+    models: int = 18
+    images: int = 64
+    settings: int = 1
+
+    @property
+    def name(self) -> str:
+        return f"m{self.models}_i{self.images}_s{self.settings}"
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results" / self.name
+
+    @property
+    def pairs(self) -> int:
+        return self.models**2 * self.settings
+
+    def write(self) -> None:
+        """Write the study and the configuration."""
+        names = [f"lenet{index:03d}" for index in range(self.models)]
+        study = {
+            "description": "a benchmark",
+            "seed": 1,
+            "dataset": {"name": "mnist_sample", "train": 400, "validation": 100, "test": 2000},
+            "training": {"epochs": 1, "batch_size": 16, "min_accuracy": 0.0},
+            "models": [
+                {"architecture": "lenet", "initialisation": "xavier", "name": name, "width": 0.5} for name in names
+            ],
+            "selection": {"images": "per_source", "n": self.images},
+            "attacks": [{"attack": "fgsm", "epsilon": EPSILONS[: self.settings]}],
+            "figures": [],
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / f"{self.name}.yaml").write_text(yaml.safe_dump(study))
+        (self.folder / "config.yaml").write_text(yaml.safe_dump({"study": f"{self.name}.yaml", "device": "cpu"}))
+
+    def snakemake(self, target: str, *arguments: str, evaluator: str = "warm") -> tuple[float, str]:
+        """Run Snakemake to its end; return its seconds and what it printed.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        started = time.perf_counter()
+        done = subprocess.run(
+            self.command(target, *arguments, evaluator=evaluator),
+            cwd=self.folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(done.stdout[-3000:] + done.stderr[-3000:])
+        return time.perf_counter() - started, done.stdout + done.stderr
+
+    def command(self, target: str, *arguments: str, evaluator: str = "warm") -> list[str]:
+        """Return a command line of Snakemake, having written the study."""
+        self.write()
+        snakemake = [sys.executable, "-m", "snakemake", target, "--snakefile", str(ROOT / "Snakefile")]
+        config = ["--config", f"study={self.name}.yaml", f"evaluator={evaluator}"]
+        return [*snakemake, "--cores", str(CORES), *arguments, *config]
+
+    def pair_files(self) -> list[Path]:
+        """Return the files of the pairs that are there."""
+        return list((self.results / "transfer").rglob("*.parquet"))
+
+    def stage(self, evaluator: str = "warm") -> float:
+        """Return the seconds of the whole evaluate stage: all pairs, none of which was there before."""
+        self.snakemake("adversarials")
+        for pair in self.pair_files():
+            pair.unlink()
+        seconds, _ = self.snakemake("pairs", evaluator=evaluator)
+        assert len(self.pair_files()) == self.pairs
+        return seconds
+
+    def loop(self) -> float:
+        """Return the seconds of the plain loop over the same pairs, what it reads included."""
+        started = time.perf_counter()
+        selected = load_split(self.results / "images" / "native.parquet", "test")
+        cards = {load_card(path)["name"]: path for path in (self.folder / "results" / "models").rglob("card.json")}
+        names = [f"lenet{index:03d}" for index in range(self.models)]
+        models = {
+            n: load_classifier(cards[n].parent / "weights.safetensors", load_card(cards[n]), "cpu") for n in names
+        }
+        fooled = []
+        for setting in sorted((self.results / "adversarials").iterdir()):
+            for source in names:
+                stored = load_adversarials(setting / f"{source}.parquet", selected)
+                _, images = stored.part(slice(None))
+                labels = torch.as_tensor(stored.artifact.column("label"))
+                for target in names:
+                    with torch.inference_mode():
+                        for shown in (images, (images * 255).round() / 255):
+                            fooled.append(float((models[target](shown).argmax(1) != labels).float().mean()))
+        assert len(fooled) == 2 * self.pairs
+        return time.perf_counter() - started
+
+
+def pairs_306(folder: Path) -> dict[str, Any]:
+    """306 pairs and the diagonal, 64 images each: warm, cold and the loop."""
+    work = Workload(folder)
+    work.snakemake("adversarials")
+    loop, warm, cold = work.loop(), work.stage(), work.stage("cold")
+    return {"pairs": work.pairs, "images": 64, "loop": loop, "warm": warm, "cold": cold,
+            "ratio": warm / loop, "ratio_cold": cold / loop}  # fmt: skip
+
+
+def pairs_1000_images(folder: Path) -> dict[str, Any]:
+    """The same with 1,000 images a pair."""
+    work = Workload(folder, images=1000)
+    work.snakemake("adversarials")
+    loop, warm = work.loop(), work.stage()
+    return {"pairs": work.pairs, "images": 1000, "loop": loop, "warm": warm, "ratio": warm / loop}
+
+
+def nothing_to_do(folder: Path) -> dict[str, Any]:
+    """A finished study asked for again: 306 pairs in one setting, and ten settings."""
+    seconds = {}
+    for settings in (1, 10):
+        work = Workload(folder, settings=settings)
+        work.snakemake("pairs")
+        seconds[f"pairs_{work.pairs}"], said = work.snakemake("pairs")
+        assert "Nothing to be done" in said
+    return seconds
+
+
+def one_source(folder: Path) -> dict[str, Any]:
+    """One source of 18 gets other adversarials: which jobs run, and how long that takes beside the whole stage."""
+    work = Workload(folder)
+    full = work.stage()
+    changed = work.results / "adversarials" / "fgsm" / "lenet007.parquet"
+    artifact = read_artifact(changed, "adversarials")
+    columns = {name: artifact.table[name].to_pylist() for name in artifact.table.column_names}
+    columns["perturbation"] = tensor_column(-artifact.tensor("perturbation"))
+    write_artifact(changed, "adversarials", columns, artifact.metadata)
+    before = {path: path.stat().st_mtime_ns for path in work.pair_files()}
+    seconds, _ = work.snakemake("pairs")
+    rerun = [path for path in work.pair_files() if path.stat().st_mtime_ns != before[path]]
+    assert {path.parent.name for path in rerun} == {"lenet007"}
+    empty, _ = work.snakemake("pairs")
+    return {"jobs": len(rerun), "seconds": seconds, "nothing": empty, "full": full, "share": seconds / full,
+            "share_of_the_jobs": (seconds - empty) / (full - empty)}  # fmt: skip
+
+
+def pairs_3000(folder: Path) -> dict[str, Any]:
+    """Ten settings: 3,240 ready pair jobs; what each costs beyond its work, which is the loop's share of the cores."""
+    work = Workload(folder, settings=10)
+    work.snakemake("adversarials")
+    loop, warm = work.loop(), work.stage()
+    return {"pairs": work.pairs, "loop": loop, "warm": warm, "overhead_ms": 1000 * (warm - loop / CORES) / work.pairs}
+
+
+def pairs_9900(folder: Path, seconds: float = 120) -> dict[str, Any]:
+    """100 models, 10,000 jobs: until the first pair is there, and the rate after that, over two minutes."""
+    work = Workload(folder, models=100, images=16)
+    work.snakemake("adversarials")
+    for pair in work.pair_files():
+        pair.unlink()
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        work.command("pairs"), cwd=work.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not work.pair_files() and process.poll() is None:
+        time.sleep(0.1)
+    first = time.perf_counter() - started
+    time.sleep(seconds)
+    done = len(work.pair_files())
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    process.wait()
+    return {"pairs": work.pairs, "first_pair": first, "after": seconds, "done": done, "ms_each": 1000 * seconds / done}
+
+
+def linear(folder: Path) -> dict[str, Any]:
+    """Seconds of the stage against models, images and settings, and a picture of it."""
+    rows = []
+    for axis, values in {
+        "models": (6, 9, 12, 15, 18),
+        "images": (64, 250, 500, 1000),
+        "settings": (1, 3, 6, 10),
+    }.items():
+        for value in values:
+            work = Workload(folder, **{axis: value})
+            work.snakemake("adversarials")
+            rows.append({"axis": axis, "value": value, "pairs": work.pairs, "seconds": work.stage()})
+    draw(pd.DataFrame(rows))
+    return {"rows": rows}
+
+
+def draw(rows: pd.DataFrame) -> None:
+    """Draw seconds against pairs and against images."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharey=True)
+    for axis, part in rows[rows["axis"] != "images"].groupby("axis"):
+        axes[0].plot(part["pairs"], part["seconds"], "o-", label=f"more {axis}")
+    part = rows[rows["axis"] == "images"]
+    axes[1].plot(part["value"], part["seconds"], "o-", color="C2")
+    axes[0].set(xlabel="pairs (64 images each)", ylabel="seconds of the stage", xlim=(0, None), ylim=(0, None))
+    axes[1].set(xlabel=f"images a pair ({part['pairs'].iloc[0]} pairs)", xlim=(0, None))
+    axes[0].legend()
+    figure.savefig(RESULTS.with_name("pipeline_linear.png"), dpi=120)
+
+
+CASES: dict[str, Callable[[Path], dict[str, Any]]] = {
+    function.__name__: function
+    for function in (pairs_306, pairs_1000_images, nothing_to_do, one_source, pairs_3000, pairs_9900, linear)
+}
+
+
+def main() -> None:
+    """Measure, print and keep."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}")
+    parser.add_argument("--folder", type=Path, help="where the studies are made; kept (default: a temporary folder)")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.cases) - set(CASES):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    with tempfile.TemporaryDirectory() as temporary:
+        for name in arguments.cases or CASES:
+            measured = CASES[name](arguments.folder or Path(temporary))
+            kept[name] = {**measured, "cores": CORES}
+            print(f"{name}: {json.dumps(measured)}", flush=True)
+            RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
