@@ -54,3 +54,7 @@ onstart:
 
 onsuccess:
     print_summary()
+
+
+onerror:
+    print_failures()

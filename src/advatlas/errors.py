@@ -6,10 +6,25 @@ import difflib
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 class AdvatlasError(Exception):
     """A mistake or a condition the user can act on; shown as its message alone, never as a traceback."""
+
+
+class DamagedFileError(AdvatlasError):
+    """A file the pipeline made is not what was written: truncated, changed, or of another kind.
+
+    Attributes:
+        path: of the file.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, path: Path | str, reason: object) -> None:
+        self.path = Path(path)
+        self.reason = f"damaged, or not an Advatlas file ({' '.join(str(reason).split())[:200]})"
+        super().__init__(f"{path}: {self.reason}; delete it and run again, and it is made anew")
 
 
 def did_you_mean(word: object, allowed: Iterable[object]) -> str:

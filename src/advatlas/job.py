@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
 from collections.abc import Iterator
@@ -36,6 +37,8 @@ def job(name: str, log: Path | str) -> Iterator[Job]:
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     with open(log, "w", encoding="utf-8", buffering=1) as stream, redirect_stdout(stream):
+        for told in (stream, sys.stderr):
+            logging.getLogger("advatlas").addHandler(logging.StreamHandler(told))
         try:
             yield Job(name, stream)
         except AdvatlasError as error:

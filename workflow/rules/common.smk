@@ -12,6 +12,7 @@ from advatlas.attacks import ATTACKS
 from advatlas.devices import ALLOCATOR, uses_gpu
 from advatlas.errors import AdvatlasError
 from advatlas.estimate import describe
+from advatlas.failures import Failures
 from advatlas.data.views import NATIVE
 from advatlas.figures import FIGURES as FIGURE_REGISTRY
 from advatlas.locks import clear_stale_locks, sockets
@@ -45,6 +46,7 @@ WEIGHTS_DIR = Path(config["weights_dir"]) if config["weights_dir"] else None
 if workflow.is_main_process:
     clear_stale_locks(Path(".snakemake"))
 
+FAILURES = Failures.listen()
 DATASET = STUDY.dataset.dataset
 
 os.environ.setdefault("GLIBC_TUNABLES", ALLOCATOR)
@@ -239,6 +241,12 @@ def print_summary():
     """Say where to look, at the end of a run that made the tables."""
     if all(table.exists() for table in TABLES):
         shell("{sys.executable:q} -m advatlas.summary {RESULTS:q}")
+
+
+def print_failures():
+    """Say what failed, at the end of a run that did not make everything; if that was for damaged files, run again."""
+    if workflow.is_main_process:
+        FAILURES.end()
 
 
 def lift_job_rate_limit():

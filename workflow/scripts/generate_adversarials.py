@@ -20,4 +20,5 @@ with job(f"{snakemake.wildcards.setting} on {snakemake.wildcards.source}", snake
             device,
             snakemake.config["batch_size"],
             this.progress(0, "image"),
+            snakemake.params.code,
         )

@@ -23,6 +23,7 @@ from advatlas.attacks.red_flags import check_logits, probabilities, red_flags, w
 from advatlas.attacks.result import AttackResult
 from advatlas.errors import AdvatlasError
 from advatlas.models.classifier import fitting_batch
+from advatlas.models.memory import smaller_batch
 from advatlas.progress import Progress, silent
 
 P = ParamSpec("P")
@@ -284,11 +285,31 @@ def run_attack(
         (
             images[start : start + batch_size],
             goal.select(slice(start, start + batch_size)),
-            {k: v[start : start + batch_size] if isinstance(v, Tensor) else v for k, v in parameters.items()},
+            _of_images(parameters, slice(start, start + batch_size)),
         )
         for start in range(0, len(images), batch_size)
     )
     return AttackResult.concatenate(list(attack_batches(function, classifier, batches, progress)))
+
+
+def _attack_in_parts(
+    function: Attack, classifier: nn.Module, images: Tensor, goal: Goal, parameters: dict[str, Any]
+) -> AttackResult:
+    """Attack a batch, in halves where memory is too short for it; the result is on the CPU."""
+    try:
+        return function(classifier, images, goal, **parameters).to("cpu")
+    except (RuntimeError, MemoryError) as error:
+        size = smaller_batch(error, len(images))
+    parts = [
+        _attack_in_parts(function, classifier, images[part], goal.select(part), _of_images(parameters, part))
+        for part in (slice(0, size), slice(size, len(images)))
+    ]
+    return AttackResult.concatenate(parts)
+
+
+def _of_images(parameters: dict[str, Any], part: slice) -> dict[str, Any]:
+    """Return parameters for some of the images; a tensor holds one value for each."""
+    return {name: value[part] if isinstance(value, Tensor) else value for name, value in parameters.items()}
 
 
 def attack_batches(
@@ -298,6 +319,8 @@ def attack_batches(
     progress: Progress | None = None,
 ) -> Iterator[AttackResult]:
     """Attack batch after batch, of images, goal and parameters on the CPU; yields each result, on the CPU.
+
+    Where memory is too short for a batch, it is halved.
 
     Warns:
         RedFlagWarning: the first images show that results may not mean what they seem to mean.
@@ -313,7 +336,7 @@ def attack_batches(
                     warn(flag)
         listening = _listener.set(partial(_report, progress, done, len(images)))
         try:
-            result = function(classifier, shown, wanted, **parameters).to("cpu")
+            result = _attack_in_parts(function, classifier, shown, wanted, parameters)
         finally:
             _listener.reset(listening)
         done += len(images)

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from advatlas.models.memory import smaller_batch
+
 
 class Classifier(nn.Module):
     """A network behind the contract: float32 images in [0, 1], N x C x H x W, in; logits N x K out.
@@ -71,9 +73,20 @@ def fitting_batch(batch_size: int, images: Tensor, device: str | torch.device) -
 
 @torch.no_grad()
 def predict_logits(classifier: nn.Module, images: Tensor, batch_size: int = 256) -> Tensor:
-    """Return the logits of float images on the CPU, computed in batches on the classifier's device."""
+    """Return the logits of float images on the CPU, computed in batches on the classifier's device.
+
+    Where memory is too short for a batch, it is halved.
+    """
     device = next(classifier.parameters()).device
-    parts = [classifier(batch.to(device)).float().cpu() for batch in images.split(batch_size)]
+    parts: list[Tensor] = []
+    start = 0
+    while start < len(images):
+        batch = images[start : start + batch_size]
+        try:
+            parts.append(classifier(batch.to(device)).float().cpu())
+            start += len(batch)
+        except (RuntimeError, MemoryError) as error:
+            batch_size = smaller_batch(error, len(batch))
     return torch.cat(parts) if parts else torch.empty(0, 0)
 
 

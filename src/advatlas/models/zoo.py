@@ -19,7 +19,7 @@ from advatlas.data.imageset import ImageSet
 from advatlas.data.views import NATIVE, View
 from advatlas.defenses import DEFENSES
 from advatlas.defenses.defense import TrainingWork
-from advatlas.errors import AdvatlasError
+from advatlas.errors import AdvatlasError, DamagedFileError
 from advatlas.models.building import build_library_network
 from advatlas.models.classifier import Classifier
 from advatlas.models.complexity import count_macs, count_parameters
@@ -288,7 +288,8 @@ def load_card(path: Path | str) -> dict[str, Any]:
     """Read a model's card.
 
     Raises:
-        AdvatlasError: it is absent or damaged.
+        AdvatlasError: it is absent.
+        DamagedFileError: it is damaged.
     """
     try:
         card: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -296,7 +297,7 @@ def load_card(path: Path | str) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise AdvatlasError(f"{path}: no such model card; let the pipeline train the model") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AdvatlasError(f"{path}: not a model card ({error}); delete it and run again") from error
+        raise DamagedFileError(path, f"not a model card: {error}") from error
     return card
 
 
@@ -327,18 +328,17 @@ def load_classifier(weights: Path | str, card: dict[str, Any], device: str = "cp
 
 def _with_weights(weights: Path, card: dict[str, Any]) -> nn.Module:
     """Return the network of a card with its weights, checked against the card's checksum."""
-    remedy = f"delete it and run again, and it will be made anew: rm '{weights}'"
     try:
         digest = hashlib.sha256(weights.read_bytes()).hexdigest()
         if digest != card["weights_sha256"]:
-            raise AdvatlasError(f"{weights}: the weights differ from the checksum in the model's card; {remedy}")
+            raise DamagedFileError(weights, "the weights differ from the checksum in the model's card")
         tensors = load_file(weights)
         network = _network_of(card)
         network.load_state_dict(tensors)
     except FileNotFoundError as error:
         raise AdvatlasError(f"{weights}: no such file; let the pipeline make it") from error
     except (SafetensorError, RuntimeError, KeyError) as error:
-        raise AdvatlasError(f"{weights}: not the weights of {card['architecture']} ({error}); {remedy}") from error
+        raise DamagedFileError(weights, f"not the weights of {card['architecture']}: {error}") from error
     return network
 
 

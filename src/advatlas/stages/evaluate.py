@@ -23,6 +23,7 @@ from advatlas.models.classifier import Classifier, fitting_batch, predict_logits
 from advatlas.models.zoo import is_excluded, load_card, load_classifier, view_name
 from advatlas.stages.generate import Adversarials, load_adversarials, to_uint8
 from advatlas.storage.artifacts import KINDS, artifact_writer, no_rows, read_artifact
+from advatlas.storage.shards import file_state
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -145,7 +146,7 @@ class Warehouse:
 
     def shown_correct(self, request: PairRequest, fit: str) -> dict[str, bool]:
         """Say of each original, in the source's view and fitted to the target, whether the target gets it right."""
-        key = (_state(request.images), request.images, _state(request.weights), request.weights, fit)
+        key = (file_state(request.images), request.images, file_state(request.weights), request.weights, fit)
         if key not in self._shown:
             target = self.classifier(request.weights, request.card, request.device)
             images = self.images(request.images)
@@ -159,18 +160,13 @@ class Warehouse:
         return self._shown[key]
 
 
-def _state(path: str) -> tuple[int, int]:
-    stat = Path(path).stat()
-    return stat.st_mtime_ns, stat.st_size
-
-
 def _by_file(load: Callable[P, R], limit: int, size: Callable[[R], int]) -> Callable[P, R]:
     """Cache a loader whose first argument is a path, up to ``limit`` bytes; a changed file is another entry."""
     kept: OrderedDict[Any, R] = OrderedDict()
 
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            key = (_state(str(args[0])), args, tuple(kwargs.items()))
+            key = (file_state(str(args[0])), args, tuple(kwargs.items()))
         except OSError:
             return load(*args, **kwargs)  # says what is missing
         if key not in kept:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from advatlas.models.zoo import is_excluded, load_card, load_classifier
 from advatlas.progress import Progress
 from advatlas.stages.select import attacked_images
 from advatlas.storage.artifacts import Artifact, artifact_writer, no_rows, read_artifact
+from advatlas.storage.shards import Shards, file_state
 from advatlas.storage.tensors import tensor_column, toward_zero_float16
 
 # Images read at once.
@@ -72,8 +74,11 @@ def generate_adversarials(
     device: str,
     batch_size: int,
     progress: Progress,
+    code: str = "",
 ) -> None:
     """Attack the selected images that the source model gets right, batch by batch, and write the adversarials.
+
+    Each batch is kept in ``{output}.shards`` until all are done: a job that was stopped goes on where it was.
 
     The columns are those of the kind ``adversarials``; success is evaluated on the images as they are stored, and once
     more after rounding to 8 bits. An excluded source gives a file without rows.
@@ -88,13 +93,17 @@ def generate_adversarials(
             return
         classifier = load_classifier(weights, card, device)
         view = AttackersView(classifier, setting["adaptive"]) if setting["adaptive"] else None
-        progress.total = len(targets)
+        size = fitting_batch(batch_size, torch.empty(1, *card["input_size"]), device)
+        shards = Shards(output, [setting, code, size, *map(file_state, (images, selection, predictions, weights))])
+        flags = set()
+        for shard in shards.restored("adversarials"):
+            writer.write_table(shard.table)
+            flags |= set(shard.metadata["red_flags"])
+        progress.total = len(targets) - writer.rows
         given: list[tuple[ImageSet, Goal]] = []
 
         def batches() -> Iterator[tuple[Tensor, Goal, dict[str, Any]]]:
-            for clean in _attacked(
-                images, targets, fitting_batch(batch_size, torch.empty(1, *card["input_size"]), device)
-            ):
+            for clean in itertools.islice(_attacked(images, targets, size), shards.count, None):
                 given.append((clean, _goal(clean, targets)))
                 yield clean.pixels(), given[-1][1], setting["parameters"]
 
@@ -105,10 +114,14 @@ def generate_adversarials(
                 if view is not None:
                     result = _on_the_defended(classifier, view, goal, result)
                 bounded = "epsilon" in setting["parameters"]
-                writer.write(_columns(classifier, clean, goal, result, bounded=bounded))
-        flags = sorted({str(w.message) for w in caught if w.category is RedFlagWarning})
-        writer.metadata["red_flags"] = flags
-    for flag in flags:
+                columns = _columns(classifier, clean, goal, result, bounded=bounded)
+                writer.write(columns)
+                flags |= {str(w.message) for w in caught if w.category is RedFlagWarning}
+                if writer.rows < len(targets):
+                    shards.add("adversarials", columns, red_flags=sorted(flags))
+        writer.metadata["red_flags"] = sorted(flags)
+    shards.remove()
+    for flag in sorted(flags):
         progress.warn(flag)
 
 

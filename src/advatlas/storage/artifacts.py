@@ -17,11 +17,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from advatlas.errors import AdvatlasError
+from advatlas.errors import AdvatlasError, DamagedFileError
 from advatlas.storage.atomic import atomic_path
+from advatlas.storage.seal import SEAL, check_seal, seal
 from advatlas.storage.tensors import column_tensor, tensor_column
 
 _METADATA_KEY = b"advatlas"
+# Each page has a checksum, and the footer one of its own (storage/seal.py).
+_FORMAT: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 
 _INT, _FLOAT, _FLAG, _TEXT = pa.int64(), pa.float64(), pa.bool_(), pa.string()
 # A tensor column's type holds its shape, which differs from file to file.
@@ -172,9 +175,13 @@ class ArtifactWriter:
                 for name, column in expected.items()
             }
         )
+        self.write_table(table)
+
+    def write_table(self, table: pa.Table) -> None:
+        """Append rows of another artifact of this kind."""
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd")
-        self._writer.write_table(table)
+            self._writer = pq.ParquetWriter(self._path, table.schema, **_FORMAT)
+        self._writer.write_table(table.combine_chunks())
         self.rows += table.num_rows
 
     def close(self) -> None:
@@ -182,8 +189,9 @@ class ArtifactWriter:
         if self._writer is None:
             raise ValueError(f"{self.kind}: nothing was written, not even columns without rows")
         described = {"kind": self.kind, "rows": self.rows, **self.metadata}
-        self._writer.add_key_value_metadata({_METADATA_KEY: json.dumps(described, sort_keys=True).encode()})
+        self._writer.add_key_value_metadata({_METADATA_KEY: json.dumps(described, sort_keys=True).encode(), **SEAL})
         self._writer.close()
+        seal(self._path)
 
     def abandon(self) -> None:
         """Close the file without making it whole."""
@@ -222,19 +230,21 @@ def read_artifact(
     """Read an artifact, or some of its columns, and check that it is whole and of the expected kind.
 
     Raises:
-        AdvatlasError: the file is absent, unreadable, truncated, or of another kind.
+        AdvatlasError: the file is absent.
+        DamagedFileError: it is truncated, changed, or of another kind.
     """
     path = Path(path)
-    with _readable(path), pq.ParquetFile(path) as file:
+    with _readable(path), _opened(path) as file:
         metadata = _checked(file, kind)
-        table = pq.read_table(path, filters=filters) if filters else file.read(columns)
+        checked = {"page_checksum_verification": True}
+        table = pq.read_table(path, filters=filters, **checked) if filters else file.read(columns)
     return Artifact(path, table, metadata)
 
 
 def read_parts(path: Path | str, kind: str, rows: int) -> Iterator[Artifact]:
     """Read an artifact part by part, at most ``rows`` rows at once; checks as :func:`read_artifact` does."""
     path = Path(path)
-    with _readable(path), pq.ParquetFile(path) as file:
+    with _readable(path), _opened(path) as file:
         metadata = _checked(file, kind)
         for batch in file.iter_batches(rows):
             yield Artifact(path, pa.Table.from_batches([batch]), metadata)
@@ -255,8 +265,13 @@ def read_metadata(path: Path | str) -> dict[str, Any]:
         AdvatlasError: the file is absent or unreadable.
     """
     path = Path(path)
-    with _readable(path), pq.ParquetFile(path) as file:
+    with _readable(path), _opened(path) as file:
         return _metadata_of(file)
+
+
+def _opened(path: Path) -> pq.ParquetFile:
+    check_seal(path)
+    return pq.ParquetFile(path, page_checksum_verification=True)
 
 
 def _metadata_of(file: pq.ParquetFile) -> dict[str, Any]:
@@ -274,27 +289,27 @@ def _readable(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise AdvatlasError(f"{path}: no such file; let the pipeline make it") from error
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise AdvatlasError(
-            f"{path}: damaged, or not an Advatlas file ({reason}); delete it and run again, and it will be made anew"
-        ) from error
+        raise DamagedFileError(path, error) from error
 
 
 def write_frame(path: Path | str, frame: pd.DataFrame) -> None:
     """Write a result table (``tables/*.parquet``) atomically; equal content gives equal bytes."""
     with atomic_path(path) as temporary:
-        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), temporary, compression="zstd")
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        table = table.replace_schema_metadata({**(table.schema.metadata or {}), **SEAL})
+        pq.write_table(table, temporary, **_FORMAT)
+        seal(temporary)
 
 
 def read_frame(path: Path | str) -> pd.DataFrame:
     """Read a result table.
 
     Raises:
-        AdvatlasError: the file is absent or unreadable.
+        AdvatlasError: the file is absent or damaged.
     """
-    try:
-        return pd.read_parquet(path)
-    except FileNotFoundError as error:
-        raise AdvatlasError(f"{path}: no such table; run snakemake tables") from error
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise AdvatlasError(f"{path}: not a readable table ({error}); delete it and run again") from error
+    path = Path(path)
+    if not path.exists():
+        raise AdvatlasError(f"{path}: no such table; run snakemake tables")
+    with _readable(path), _opened(path) as file:
+        frame: pd.DataFrame = file.read().to_pandas()
+    return frame
