@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -75,12 +76,18 @@ class Run:
             *arguments,
         ]
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, limits: tuple[int, tuple[int, int]] | None = None) -> subprocess.Popen[str]:
+        """Start a run and return at once; ``limits`` are a resource and its limits."""
+
+        def prepare() -> None:
+            # Whoever runs the tests in the background may have had them ignore Ctrl-C.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            if limits:
+                resource.setrlimit(*limits)
+
         return subprocess.Popen(
             self.command(*arguments), cwd=self.folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True,
-            # Whoever runs the tests in the background may have had them ignore Ctrl-C.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            start_new_session=True, preexec_fn=prepare,
         )  # fmt: skip
 
     def snakemake(self, *arguments: str, code: int = 0) -> str:

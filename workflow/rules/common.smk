@@ -74,7 +74,7 @@ os.environ["ADVATLAS_EVALUATOR"] = config["evaluator"]
 os.environ["ADVATLAS_RUN_PID"] = str(os.getpid())
 GPUS = workflow.global_resources.get("gpu") if GPU else None
 os.environ["ADVATLAS_SLOTS"] = str(
-    GPUS.value if GPUS else workflow.cores or os.cpu_count()
+    GPUS.value if GPUS else workflow.resource_settings.cores or os.cpu_count()
 )
 os.environ["ADVATLAS_SOCKETS"] = str(sockets(EVALUATOR_CODE))
 os.environ["ADVATLAS_LOGS"] = str(RESULTS / "logs" / "evaluators")

@@ -10,6 +10,8 @@ rule plot:
         svg=RESULTS / "figures" / "{figure}.svg",
     log:
         RESULTS / "logs" / "figures" / "{figure}.log",
+    group:
+        "tables"
     params:
         name=lambda wildcards: wildcards.figure.partition("-")[0],
         attack=lambda wildcards: figure_of(wildcards.figure)[1],

@@ -8,6 +8,8 @@ rule aggregate_models:
         predictions=RESULTS / "tables" / "predictions.parquet",
     log:
         RESULTS / "logs" / "tables" / "models.log",
+    group:
+        "tables"
     params:
         code=code("stages.aggregate"),
     message:
@@ -23,6 +25,8 @@ rule aggregate_training:
         RESULTS / "tables" / "training.parquet",
     log:
         RESULTS / "logs" / "tables" / "training.log",
+    group:
+        "tables"
     params:
         models=WITH_HISTORY,
         code=code("stages.aggregate"),
@@ -45,6 +49,8 @@ rule aggregate_attacks:
         strips=RESULTS / "tables" / "strips.parquet",
     log:
         RESULTS / "logs" / "tables" / "attacks.log",
+    group:
+        "tables"
     params:
         models=WITH_HISTORY,
         seed=STUDY.seed,
@@ -66,6 +72,8 @@ rule aggregate_transfer:
         outcomes=RESULTS / "tables" / "outcomes.parquet",
     log:
         RESULTS / "logs" / "tables" / "transfer.log",
+    group:
+        "tables"
     params:
         top_k=STUDY.top_k,
         fits=STUDY.fits,
@@ -87,6 +95,8 @@ rule analyse:
         RESULTS / "tables" / "{analysis}.parquet",
     log:
         RESULTS / "logs" / "tables" / "{analysis}.log",
+    group:
+        "tables"
     params:
         tables=lambda wildcards: analysis_tables(wildcards.analysis),
         options=STUDY.analysis_options(),

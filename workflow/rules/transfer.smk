@@ -14,6 +14,9 @@ rule evaluate_transfer:
         RESULTS / "transfer" / "{setting}" / "{source}" / "{target}.parquet",
     log:
         RESULTS / "logs" / "transfer" / "{setting}" / "{source}" / "{target}.log",
+    # On a cluster the pairs of a target are submitted together (profiles/slurm).
+    group:
+        "pairs_{target}"
     resources:
         gpu=GPU,
     params:

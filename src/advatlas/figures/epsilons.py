@@ -14,7 +14,7 @@ from advatlas.figures import style
 
 
 def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
-    """Draw a column for each goal of an attack: accuracy, and for a target class the share it gets.
+    """Draw rows for each goal of an attack run at several epsilons: accuracy, and for a target class the share it gets.
 
     Lines: the papers' protocol (crafted on the network behind smoothing or averaging); dashes: each model attacked as it
     is; dots: by an attacker who knows of the defense. Bands are 95% intervals.
@@ -24,9 +24,10 @@ def draw(tables: Mapping[str, pd.DataFrame], attack: str) -> Figure:
     said = tables["classification"]
     clean = said[said["setting"] == ""].astype({"target": str}).set_index("target")
     rows = said[(said["attack"] == attack) & said["epsilon"].notna()]
-    if rows["epsilon"].nunique() < 2:
+    several = rows.groupby(rows["goal"].astype(str), sort=False)["epsilon"].nunique() > 1
+    goals = list(several[several].index)
+    if not goals:
         return style.nothing(f"{style.attack_name(attack)} was run at one epsilon, or none")
-    goals = list(dict.fromkeys(rows["goal"].astype(str)))
     targeted = [goal for goal in goals if goal != "untargeted"]
     bases = list(dict.fromkeys(models["undefended"]))
     panels = [(goal, measure) for measure, of in (("rate", goals), ("target_share", targeted)) for goal in of]
