@@ -96,74 +96,102 @@ def _defended(recipe: DefendedRecipe, base: ModelCost, images: int) -> ModelCost
     return dataclasses.replace(base, training=runs * (3 + crafting) * base.macs * images * recipe.training.epochs)
 
 
-def estimate(study: Study, found: int | None = None) -> pd.DataFrame:
-    """Return a row for each stage of a study, and their total.
+class Costs:
+    """Multiply-accumulates of every job of a study, at most: images that a model gets wrong are not attacked, and many
+    attacks stop early. A pass back costs as much as one forward, as only the images need gradients.
 
     Args:
         found: how many pictures there are, where that is known.
 
-    Columns: ``stage, jobs, macs, cpu_hours`` (of one core)``, gpu_hours`` (of one GPU)``, gigabytes``. A pass back costs as
-    much as one forward, as only the images need gradients. Counts of images are the most there can be: images that a model
-    gets wrong are not attacked, and many attacks stop early.
+    Attributes:
+        models: by name.
+        candidates, selected: images the models are tried on, and of these the ones that are attacked.
     """
-    costs = model_costs(study)
-    total = sum(cost.macs for cost in costs.values())
-    candidates, selected = _counts(study, found)
-    attacked = {setting.name: min(setting.images or selected, selected) for setting in study.settings}
-    sizes = {cost.values for cost in costs.values()}
-    pairs = len(study.models)
+
+    def __init__(self, study: Study, found: int | None = None) -> None:
+        self.study = study
+        self.models = model_costs(study)
+        if isinstance(study.dataset, PicturesSpec):
+            everything = found or 50_000
+            most = study.dataset.dataset.num_classes * (study.dataset.per_class or everything)
+            self.candidates = min(study.dataset.available or everything, most, everything)
+        else:
+            sizes = dict(study.dataset.dataset.sizes)
+            self.candidates = len(split_indices(sizes, study.dataset.sizes, 0)["test"][1])
+        self.selected = min(study.selection.n or self.candidates, self.candidates)
+        self._several_sizes = len({cost.values for cost in self.models.values()}) > 1
+
+    def attacked(self, setting: AttackSetting) -> int:
+        """Return how many images a setting attacks."""
+        return min(setting.images or self.selected, self.selected)
+
+    def training(self, model: str) -> float:
+        """Return what making a model takes."""
+        return self.models[model].training
+
+    def prediction(self, model: str) -> float:
+        """Return what the clean predictions of a model take."""
+        return self.candidates * self.models[model].macs
+
+    def attack(self, setting: AttackSetting, source: str) -> float:
+        """Return what attacking a model takes."""
+        passes = 2 * passes_of(setting.attack, setting.parameters) * (setting.adaptive or 1)
+        return self.attacked(setting) * passes * self.models[source].macs
+
+    def pair(self, setting: AttackSetting, target: str) -> float:
+        """Return what showing one source's examples to a target takes."""
+        fits = len(setting.fits or self.study.fits) if self._several_sizes else 1
+        return self.attacked(setting) * fits * (2 if self.study.eight_bit else 1) * self.models[target].macs
+
+    def clever(self, model: str) -> float:
+        """Return what the block maxima of one part of a model's images take."""
+        spec = self.study.clever
+        if spec is None:
+            return 0.0
+        points = spec.sampling.blocks * spec.sampling.block_size * min(spec.images, self.selected)
+        return points * (1 + len(spec.goals)) * self.models[model].macs / spec.parts
+
+
+def minutes(work: float, device: str, least: int) -> int:
+    """Return what to ask of a cluster for a job of ``work`` multiply-accumulates: three times the estimate, and ``least``.
+
+    Args:
+        device: ``cpu`` or ``gpu``.
+    """
+    return math.ceil(3 * work / MACS_PER_SECOND[device] / 60) + least
+
+
+def estimate(study: Study, found: int | None = None) -> pd.DataFrame:
+    """Return a row for each stage of a study, and their total; see :class:`Costs` for what is counted.
+
+    Columns: ``stage, jobs, macs, cpu_hours`` (of one core), ``gpu_hours`` (of one GPU), ``gigabytes``.
+    """
+    costs = Costs(study, found)
+    models = costs.models
+    crafted = [(setting, source) for setting in study.settings for source in study.sources(setting.name)]
 
     def row(stage: str, jobs: int, work: float, size: float, each: float = JOB_SECONDS) -> dict[str, Any]:
         hours = {f"{kind}_hours": (work / rate + jobs * each) / 3600 for kind, rate in MACS_PER_SECOND.items()}
         return {"stage": stage, "jobs": jobs, "macs": work, **hours, "gigabytes": size / 1e9}
 
-    crafting = [(setting, costs[source]) for setting in study.settings for source in study.sources(setting.name)]
-    perturbed = sum(attacked[setting.name] * cost.values for setting, cost in crafting)
-    looks = sum(attacked[s.name] * _looks(study, s, len(sizes)) for s, _ in crafting)
-    training = sum(cost.training for cost in costs.values())
+    views = sum({cost.values for cost in models.values()})
+    perturbed = sum(costs.attacked(setting) * models[source].values for setting, source in crafted)
+    shown = sum(costs.attacked(setting) for setting, _ in crafted) * len(models)
+    attacks = sum(costs.attack(setting, source) for setting, source in crafted)
+    pairs = sum(costs.pair(setting, target) for setting, _ in crafted for target in models)
     rows = [
-        row("images", 1 + 2 * len(study.views()), 0, sum(sizes) * (candidates + selected)),
-        row("models", len(study.models), training, 4 * sum(cost.parameters for cost in costs.values())),
-        row("predict", len(study.models), candidates * total, 0),
-        row("attack", len(crafting), sum(_crafting(s, attacked[s.name], c) for s, c in crafting), _VALUE * perturbed),
-        row(
-            "transfer",
-            len(crafting) * pairs,
-            looks * total,
-            _PAIR_ROW * pairs * sum(attacked[setting.name] for setting, _ in crafting),
-            PAIR_SECONDS,
-        ),
+        row("images", 1 + 2 * len(study.views()), 0, views * (costs.candidates + costs.selected)),
+        row("models", len(models), sum(map(costs.training, models)), 4 * sum(c.parameters for c in models.values())),
+        row("predict", len(models), sum(map(costs.prediction, models)), 0),
+        row("attack", len(crafted), attacks, _VALUE * perturbed),
+        row("transfer", len(crafted) * len(models), pairs, _PAIR_ROW * shown, PAIR_SECONDS),
     ]
     if study.clever is not None:
-        points = study.clever.sampling.blocks * study.clever.sampling.block_size * min(study.clever.images, selected)
-        rows.append(
-            row("clever", len(study.models) * study.clever.parts, points * total * (1 + len(study.clever.goals)), 0)
-        )
+        parts = study.clever.parts
+        rows.append(row("clever", len(models) * parts, parts * sum(map(costs.clever, models)), 0))
     table = pd.DataFrame(rows)
     sums = {column: table[column].sum() for column in table.columns.drop("stage")}
     return pd.concat([table, pd.DataFrame([{"stage": "total", **sums}])], ignore_index=True)
-
-
-def _counts(study: Study, found: int | None) -> tuple[int, int]:
-    """Return how many images the models are tried on, and how many are attacked, at most."""
-    if isinstance(study.dataset, PicturesSpec):
-        everything = found or 50_000
-        most = study.dataset.dataset.num_classes * (study.dataset.per_class or everything)
-        candidates = min(study.dataset.available or everything, most, everything)
-    else:
-        sizes = dict(study.dataset.dataset.sizes)
-        candidates = len(split_indices(sizes, study.dataset.sizes, 0)["test"][1])
-    return candidates, min(study.selection.n or candidates, candidates)
-
-
-def _crafting(setting: AttackSetting, images: int, cost: ModelCost) -> float:
-    return images * 2 * passes_of(setting.attack, setting.parameters) * (setting.adaptive or 1) * cost.macs
-
-
-def _looks(study: Study, setting: AttackSetting, sizes: int) -> int:
-    """Return how often a target sees an image of a pair."""
-    fits = len(setting.fits or study.fits) if sizes > 1 else 1
-    return fits * (2 if study.eight_bit else 1)
 
 
 def describe(study: Study, found: int | None = None) -> str:

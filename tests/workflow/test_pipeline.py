@@ -218,7 +218,7 @@ def test_a_deleted_pair_is_one_job_and_what_hangs_on_it(copy):
     (copy.results / "transfer" / "fgsm-epsilon0.1" / "lenet_msra" / "lenet_xavier.parquet").unlink()
     before = copy.bytes_of_tables()
     planned = copy.planned()
-    assert planned == {"evaluate_transfer": 1, "aggregate_transfer": 1, "analyse": 4, "plot": 4}
+    assert planned == {"evaluate_transfer": 1, "aggregate_transfer": 1, "aggregate_cost": 1, "analyse": 4, "plot": 5}
     copy.snakemake()
     assert copy.bytes_of_tables() == before
 
@@ -235,6 +235,7 @@ def test_a_changed_setting_reruns_its_own_jobs(copy):
         "evaluate_transfer",
         "aggregate_attacks",
         "aggregate_transfer",
+        "aggregate_cost",
         "analyse",
         "plot",
     }
@@ -271,7 +272,7 @@ def test_targets_by_name(copy):
         assert "Nothing to be done" in copy.snakemake(target)
     shutil.rmtree(copy.results)
     assert copy.planned("models") == {}
-    assert copy.planned("figures")["plot"] == 10
+    assert copy.planned("figures")["plot"] == 11
 
 
 def test_a_damaged_artifact_is_named_and_made_anew(copy):

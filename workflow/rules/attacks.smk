@@ -10,8 +10,16 @@ rule generate_adversarials:
         RESULTS / "adversarials" / "{setting}" / "{source}.parquet",
     log:
         RESULTS / "logs" / "adversarials" / "{setting}" / "{source}.log",
+    benchmark:
+        RESULTS / "benchmarks" / "attack" / "{setting}" / "{source}.tsv"
     resources:
         gpu=GPU,
+        mem_mb=8000,
+        runtime=lambda wildcards: runtime(
+            lambda costs: costs.attack(
+                STUDY.setting(wildcards.setting), wildcards.source
+            )
+        ),
     params:
         setting=lambda wildcards: STUDY.setting(wildcards.setting).describe(),
         code=lambda wildcards: model_code(

@@ -1,5 +1,4 @@
 # score-clever: block maxima, a job for each model and part of its images; then the scores of all of them.
-PARTS = range(STUDY.clever.parts if STUDY.clever else 0)
 
 
 rule collect_clever:
@@ -13,10 +12,14 @@ rule collect_clever:
         RESULTS / "clever" / "{model}" / "{part}.parquet",
     log:
         RESULTS / "logs" / "clever" / "{model}" / "{part}.log",
+    benchmark:
+        RESULTS / "benchmarks" / "clever" / "{model}" / "{part}.tsv"
     wildcard_constraints:
         part="[0-9]+",
     resources:
         gpu=GPU,
+        mem_mb=8000,
+        runtime=lambda wildcards: runtime(lambda costs: costs.clever(wildcards.model)),
     params:
         options=STUDY.clever.options() if STUDY.clever else None,
         code=lambda wildcards: model_code("stages.clever", wildcards.model),
@@ -28,15 +31,16 @@ rule collect_clever:
 
 rule aggregate_clever:
     input:
-        [
-            RESULTS / "clever" / name / f"{part}.parquet"
-            for name in MODELS
-            for part in PARTS
-        ],
+        CLEVER_PARTS,
     output:
         RESULTS / "tables" / "clever.parquet",
     log:
         RESULTS / "logs" / "tables" / "clever.log",
+    group:
+        "tables"
+    resources:
+        slot=1,
+        runtime=5,
     params:
         code=code("stages.aggregate_clever"),
     message:

@@ -11,7 +11,7 @@ from advatlas.analyses import ANALYSES
 from advatlas.attacks import ATTACKS
 from advatlas.devices import ALLOCATOR, uses_gpu
 from advatlas.errors import AdvatlasError
-from advatlas.estimate import describe
+from advatlas.estimate import Costs, describe, minutes
 from advatlas.failures import Failures
 from advatlas.data.views import NATIVE
 from advatlas.figures import FIGURES as FIGURE_REGISTRY
@@ -101,6 +101,7 @@ TABLE_NAMES = [
     "timing",
     "examples",
     "strips",
+    "cost",
 ]
 TABLE_NAMES += ["training"] if WITH_HISTORY else []
 TABLE_NAMES += ["classification", "prediction_times"] if DEFENDED else []
@@ -178,6 +179,13 @@ PAIRS = [
 ]
 
 
+CLEVER_PARTS = [
+    RESULTS / "clever" / name / f"{part}.parquet"
+    for name in MODELS
+    for part in range(STUDY.clever.parts if STUDY.clever else 0)
+]
+
+
 def model_modules(name):
     """Return the modules of a model's network and defenses, which are part of what its results depend on."""
     recipe = STUDY.undefended(name)
@@ -225,12 +233,29 @@ def figure_of(file):
     return FIGURE_REGISTRY[name], attack or None
 
 
+def pictures_found():
+    """Return how many pictures there are, where that follows from a folder that is there."""
+    data = Path(config["data_dir"])
+    of_any_number = set(VIEWS) != {NATIVE} and DATASET.present(data)
+    return len(DATASET.find(data)) if of_any_number else None
+
+
+@functools.cache
+def costs():
+    """Return what every job of the study takes."""
+    return Costs(STUDY, pictures_found())
+
+
+def runtime(work, least=10):
+    """Return the minutes to ask a cluster for; nobody is asked where jobs run on this machine."""
+    if workflow.local_exec:
+        return least
+    return minutes(work(costs()), "gpu" if GPU else "cpu", least)
+
+
 def print_estimate():
-    """Say what a study of pretrained models will cost; of small networks that are trained it is not worth saying."""
-    if not WITH_HISTORY:
-        data = Path(config["data_dir"])
-        found = len(DATASET.find(data)) if DATASET.present(data) else None
-        print(describe(STUDY, found), file=sys.stderr)
+    """Say what the study will cost."""
+    print(describe(STUDY, pictures_found()), file=sys.stderr)
 
 
 if DRY_RUN and workflow.is_main_process:

@@ -8,6 +8,11 @@ rule aggregate_classification:
         RESULTS / "tables" / "classification.parquet",
     log:
         RESULTS / "logs" / "tables" / "classification.log",
+    group:
+        "tables"
+    resources:
+        slot=1,
+        runtime=5,
     params:
         fit=STUDY.fits[0],
         num_classes=DATASET.num_classes,
@@ -45,6 +50,11 @@ rule aggregate_prediction_times:
         RESULTS / "tables" / "prediction_times.parquet",
     log:
         RESULTS / "logs" / "tables" / "prediction_times.log",
+    group:
+        "tables"
+    resources:
+        slot=1,
+        runtime=5,
     params:
         code=code("stages.aggregate"),
     message:

@@ -12,6 +12,9 @@ rule plot:
         RESULTS / "logs" / "figures" / "{figure}.log",
     group:
         "tables"
+    resources:
+        slot=1,
+        runtime=5,
     params:
         name=lambda wildcards: wildcards.figure.partition("-")[0],
         attack=lambda wildcards: figure_of(wildcards.figure)[1],

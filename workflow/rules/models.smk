@@ -9,10 +9,16 @@ rule train_model:
         history=ROOT / "models" / "{folder}" / "training.parquet",
     log:
         ROOT / "models" / "{folder}" / "train.log",
+    benchmark:
+        ROOT / "models" / "{folder}" / "train.tsv"
     wildcard_constraints:
         folder=folders(TRAINED),
     resources:
         gpu=GPU,
+        mem_mb=8000,
+        runtime=lambda wildcards: runtime(
+            lambda costs: costs.training(MODEL_OF_FOLDER[wildcards.folder].name)
+        ),
     params:
         recipe=lambda wildcards: dataclasses.asdict(MODEL_OF_FOLDER[wildcards.folder]),
         code=lambda wildcards: model_code(
@@ -32,6 +38,8 @@ rule fetch_model:
         card=ROOT / "models" / "{folder}" / "card.json",
     log:
         ROOT / "models" / "{folder}" / "fetch.log",
+    benchmark:
+        ROOT / "models" / "{folder}" / "fetch.tsv"
     wildcard_constraints:
         folder=folders(PRETRAINED),
     params:
@@ -55,10 +63,16 @@ rule defend_model:
         history=ROOT / "models" / "{folder}" / "training.parquet",
     log:
         ROOT / "models" / "{folder}" / "defend.log",
+    benchmark:
+        ROOT / "models" / "{folder}" / "defend.tsv"
     wildcard_constraints:
         folder=folders(DEFENDED_BY_TRAINING),
     resources:
         gpu=GPU,
+        mem_mb=8000,
+        runtime=lambda wildcards: runtime(
+            lambda costs: costs.training(MODEL_OF_FOLDER[wildcards.folder].name)
+        ),
     params:
         recipe=lambda wildcards: dataclasses.asdict(MODEL_OF_FOLDER[wildcards.folder]),
         code=lambda wildcards: model_code(
@@ -100,8 +114,13 @@ rule predict:
         RESULTS / "predictions" / "{model}.parquet",
     log:
         RESULTS / "logs" / "predict" / "{model}.log",
+    benchmark:
+        RESULTS / "benchmarks" / "predict" / "{model}.tsv"
     resources:
         gpu=GPU,
+        runtime=lambda wildcards: runtime(
+            lambda costs: costs.prediction(wildcards.model)
+        ),
     params:
         code=lambda wildcards: model_code("stages.predict", wildcards.model),
     message:

@@ -10,6 +10,9 @@ rule aggregate_models:
         RESULTS / "logs" / "tables" / "models.log",
     group:
         "tables"
+    resources:
+        slot=1,
+        runtime=5,
     params:
         code=code("stages.aggregate"),
     message:
@@ -27,6 +30,9 @@ rule aggregate_training:
         RESULTS / "logs" / "tables" / "training.log",
     group:
         "tables"
+    resources:
+        slot=1,
+        runtime=5,
     params:
         models=WITH_HISTORY,
         code=code("stages.aggregate"),
@@ -51,6 +57,9 @@ rule aggregate_attacks:
         RESULTS / "logs" / "tables" / "attacks.log",
     group:
         "tables"
+    resources:
+        slot=1,
+        runtime=5,
     params:
         models=WITH_HISTORY,
         seed=STUDY.seed,
@@ -74,6 +83,9 @@ rule aggregate_transfer:
         RESULTS / "logs" / "tables" / "transfer.log",
     group:
         "tables"
+    resources:
+        slot=1,
+        runtime=5,
     params:
         top_k=STUDY.top_k,
         fits=STUDY.fits,
@@ -97,6 +109,9 @@ rule analyse:
         RESULTS / "logs" / "tables" / "{analysis}.log",
     group:
         "tables"
+    resources:
+        slot=1,
+        runtime=5,
     params:
         tables=lambda wildcards: analysis_tables(wildcards.analysis),
         options=STUDY.analysis_options(),
@@ -105,3 +120,28 @@ rule analyse:
         "analyse {wildcards.analysis}"
     script:
         "../scripts/analyse.py"
+
+
+rule aggregate_cost:
+    input:
+        cards=CARDS,
+        pairs=PAIRS,
+        clever=CLEVER_PARTS,
+    output:
+        RESULTS / "tables" / "cost.parquet",
+    log:
+        RESULTS / "logs" / "tables" / "cost.log",
+    group:
+        "tables"
+    resources:
+        slot=1,
+        runtime=5,
+    params:
+        base=BASE,
+        results=RESULTS,
+        found=lambda wildcards: pictures_found(),
+        code=code("stages.aggregate_cost"),
+    message:
+        "table of what the study cost"
+    script:
+        "../scripts/aggregate_cost.py"

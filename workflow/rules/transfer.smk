@@ -19,6 +19,13 @@ rule evaluate_transfer:
         "pairs_{target}"
     resources:
         gpu=GPU,
+        slot=1,
+        runtime=lambda wildcards: runtime(
+            lambda costs: costs.pair(
+                STUDY.setting(wildcards.setting), wildcards.target
+            ),
+            least=1,
+        ),
     params:
         top_k=max(STUDY.top_k),
         fits=lambda wildcards: ",".join(

@@ -75,7 +75,7 @@ def ask(connection, fields, part):
     answer = b""
     try:
         connection.sendall(os.fsencode(message) + b"\n")
-        while answer != b"ok\n":
+        while not (answer.startswith(b"ok ") and answer.endswith(b"\n")):
             received = connection.recv(65536)
             if not received:
                 break
@@ -84,7 +84,7 @@ def ask(connection, fields, part):
         raise EvaluatorDied(str(error)) from None
     if not answer:
         raise EvaluatorDied("the connection closed")
-    if answer != b"ok\n":
+    if not answer.startswith(b"ok "):
         return answer.decode()
     try:
         os.replace(part, fields["output"])
@@ -92,6 +92,7 @@ def ask(connection, fields, part):
         # An evaluator that still served a killed client of this pair has tidied up after it.
         raise EvaluatorDied("the finished part is gone") from None
     connection.sendall(b"k")
+    print(f"evaluated in {answer[3:].decode().strip()} s", file=sys.stderr)
     return None
 
 

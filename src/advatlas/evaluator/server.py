@@ -17,13 +17,16 @@ from advatlas.devices import device_slot, make_deterministic
 from advatlas.errors import AdvatlasError
 from advatlas.stages.evaluate import Warehouse, evaluate_transfer, pair_request
 
+_DONE = "ok"
+
 
 def serve(path: Path, owner: int, idle_seconds: float, device: str, slot: int = 0) -> None:
     """Answer one request after another.
 
     A request is a line, the fields of a ``PairRequest`` and ``part`` as ``name=value`` with zero bytes between them; the
-    answer is the line ``ok``, or what went wrong up to the end of the connection. The pair is written to ``part``; the
-    client renames it, so that a client which was killed leaves no result behind its scheduler's back.
+    answer is a line, ``ok`` and the seconds it took, or what went wrong up to the end of the connection. The pair is
+    written to ``part``; the client renames it, so that a client which was killed leaves no result behind its scheduler's
+    back.
 
     Args:
         path: of the socket.
@@ -65,7 +68,8 @@ def _answer(connection: socket.socket, warehouse: Warehouse, device: str, slot: 
         line = os.fsdecode(connection.makefile("rb").readline().removesuffix(b"\n"))
         if not line:
             return
-        answer = "ok"
+        answer = _DONE
+        started = time.perf_counter()
         try:
             fields = dict(field.split("=", 1) for field in line.split("\0"))
             part = Path(fields["part"])
@@ -76,8 +80,9 @@ def _answer(connection: socket.socket, warehouse: Warehouse, device: str, slot: 
             answer = f"advatlas: {mistake}"
         except Exception:  # whatever it is: the job that asked must hear of it, and the evaluator must go on
             answer = traceback.format_exc()
-        connection.sendall(answer.encode() + b"\n")
-        if answer == "ok" and connection.recv(1) == b"k":
+        seconds = f" {time.perf_counter() - started:.4f}" if answer == _DONE else ""
+        connection.sendall(f"{answer}{seconds}\n".encode())
+        if answer == _DONE and connection.recv(1) == b"k":
             part = None  # taken over by the client
     except OSError:
         pass  # the client is gone

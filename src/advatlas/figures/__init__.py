@@ -35,6 +35,7 @@ FIGURES: dict[str, Figure] = {
     "confidences": Figure(
         "advatlas.figures.confidences", ("models", "predictions", "strips"), needs=frozenset({"defenses"})
     ),
+    "cost": Figure("advatlas.figures.cost", ("cost",)),
     "training": Figure("advatlas.figures.training", ("models", "training"), needs=frozenset({"trained"})),
 }
 

@@ -6,6 +6,7 @@ The same function serves the warm evaluator and a process of its own (``python -
 from __future__ import annotations
 
 import sys
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -233,7 +234,9 @@ def main() -> None:
         request = pair_request(fields)
         make_deterministic(int(fields["threads"]))
         with device_slot(request.device) as device:
+            started = time.perf_counter()
             evaluate_transfer(replace(request, device=device), Warehouse())
+            print(f"evaluated in {time.perf_counter() - started:.4f} s", file=sys.stderr)
 
 
 if __name__ == "__main__":
