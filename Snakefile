@@ -8,6 +8,7 @@ rule all:
         TABLES,
         FIGURES,
         PAIRS,
+        SUCCESSFUL,
 
 
 rule tables:

@@ -54,7 +54,7 @@ class Failures(logging.Handler):
         if not self._seen:
             return ""
         failures = list(self._seen.values())
-        lines = [f"{len(failures)} failed; all that does not hang on them was done, and the next run does the rest:"]
+        lines = [f"{len(failures)} failed; all that does not hang on it was done, and the next run does the rest:"]
         for failure in failures[:_SHOWN]:
             lines += [f"  {failure.rule}: {failure.output}", f"    {failure.reason}", f"    log: {failure.log}"]
         if len(failures) > _SHOWN:

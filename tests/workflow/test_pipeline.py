@@ -283,7 +283,7 @@ def test_a_damaged_artifact_is_named_and_made_anew(copy):
     assert re.search(
         r"lenet_msra\.parquet: damaged, or not an .*; set aside as lenet_msra\.parquet\.damaged", output
     ), output
-    assert "failed; all that does not hang on them was done" in output
+    assert "failed; all that does not hang on it was done" in output
     assert "running again" in output
     assert "Traceback" not in output
     assert copy.bytes_of_tables() == before
@@ -356,3 +356,46 @@ def test_a_mistake_ends_with_one_line_before_anything_runs(tmp_path, arguments, 
     assert message in lines[0]
     assert "Traceback" not in output
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("kept", ["successful", "none"])
+def test_adversarials_go_when_every_target_has_seen_them(copy, kept):
+    before = copy.bytes_of_tables()
+    success = copy.table("success").set_index(["setting", "source"])["count"]
+    shutil.rmtree(copy.results / "transfer" / "fgsm-epsilon0.1")
+    shutil.rmtree(copy.results / "adversarials")
+    copy.snakemake("--config", f"keep_adversarials={kept}")
+    assert copy.bytes_of_tables() == before
+    assert not list((copy.results / "adversarials").rglob("*.parquet"))
+    files = list((copy.results / "successful").rglob("*.parquet"))
+    assert len(files) == (len(SETTINGS) * len(MODELS) if kept == "successful" else 0)
+    for file in files:
+        rows = pd.read_parquet(file)
+        assert len(rows) == success[file.parent.name, file.stem]
+        assert rows["success"].all()
+    assert "Nothing to be done" in copy.snakemake("--config", f"keep_adversarials={kept}")
+
+
+def test_the_cost_stands_beside_the_estimate(finished):
+    cost = finished.table("cost").set_index("stage")
+    assert cost.loc["transfer", "jobs"] == cost.loc["transfer", "measured"] == len(SETTINGS) * len(MODELS) ** 2
+    assert cost.loc["attack", "jobs"] == cost.loc["attack", "measured"] == len(SETTINGS) * len(MODELS)
+    assert cost.loc["models", "measured"] == len(MODELS)
+    assert (cost.loc[["models", "predict", "attack", "transfer"], "seconds"] > 0).all()
+    assert (cost["estimated_seconds"] > 0).all()
+    size = sum(path.stat().st_size for path in (finished.results / "adversarials").rglob("*.parquet"))
+    assert cost.loc["attack", "gigabytes"] == pytest.approx(size / 1e9)
+    assert "core hours" in finished.output
+
+
+def test_what_failed_stands_in_one_table(copy):
+    """A job that cannot be done ends the run with its reason, and all the rest is done."""
+    shutil.rmtree(copy.results / "transfer")
+    hindered = copy.results / "transfer" / "one_pixel" / "lenet_msra" / "lenet_never.parquet"
+    hindered.mkdir(parents=True)  # no file can be written in place of a folder
+    (hindered / "x").touch()
+    output = copy.snakemake(code=1)
+    table = output[output.index("1 failed; all that does not hang on it") :]
+    assert "evaluate_transfer: results/mine/transfer/one_pixel/lenet_msra/lenet_never.parquet" in table
+    assert "log: results/mine/logs/transfer/one_pixel/lenet_msra/lenet_never.log" in table
+    assert len(list((copy.results / "transfer").rglob("*.parquet"))) == len(SETTINGS) * len(MODELS) ** 2

@@ -7,7 +7,7 @@ rule generate_adversarials:
         weights=lambda wildcards: model_file(wildcards.source, "weights.safetensors"),
         card=lambda wildcards: model_file(wildcards.source, "card.json"),
     output:
-        RESULTS / "adversarials" / "{setting}" / "{source}.parquet",
+        passing(RESULTS / "adversarials" / "{setting}" / "{source}.parquet"),
     log:
         RESULTS / "logs" / "adversarials" / "{setting}" / "{source}.log",
     benchmark:
@@ -31,3 +31,24 @@ rule generate_adversarials:
         "attack {wildcards.source} with {wildcards.setting}"
     script:
         "../scripts/generate_adversarials.py"
+
+
+# Of adversarials that go once every target has seen them, the successful ones.
+rule keep_successful:
+    input:
+        RESULTS / "adversarials" / "{setting}" / "{source}.parquet",
+    output:
+        RESULTS / "successful" / "{setting}" / "{source}.parquet",
+    log:
+        RESULTS / "logs" / "successful" / "{setting}" / "{source}.log",
+    group:
+        "tables"
+    resources:
+        slot=1,
+        runtime=5,
+    params:
+        code=code("stages.generate"),
+    message:
+        "keep the successful examples of {wildcards.setting} on {wildcards.source}"
+    script:
+        "../scripts/keep_successful.py"

@@ -171,6 +171,12 @@ ADVERSARIALS = [
     for setting in SETTINGS
     for source in STUDY.sources(setting)
 ]
+SUCCESSFUL = [
+    RESULTS / "successful" / setting / f"{source}.parquet"
+    for setting in SETTINGS
+    for source in STUDY.sources(setting)
+    if config["keep_adversarials"] == "successful"
+]
 PAIRS = [
     RESULTS / "transfer" / setting / source / f"{target}.parquet"
     for setting in SETTINGS
@@ -184,6 +190,11 @@ CLEVER_PARTS = [
     for name in MODELS
     for part in range(STUDY.clever.parts if STUDY.clever else 0)
 ]
+
+
+def passing(adversarials):
+    """Return an output that goes once everything that needs it is there, unless all adversarials are kept."""
+    return adversarials if config["keep_adversarials"] == "all" else temp(adversarials)
 
 
 def model_modules(name):

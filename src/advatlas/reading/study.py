@@ -37,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "cpu_threads": 1,
     "batch_size": 128,
     "evaluator": "warm",
+    "keep_adversarials": "all",
 }
 
 

@@ -216,6 +216,14 @@ def _shown(originals: Tensor, perturbation: np.ndarray) -> Tensor:
     return (originals + torch.from_numpy(perturbation.astype(np.float32))).clamp(0, 1)
 
 
+def keep_successful(adversarials: Path, output: Path) -> None:
+    """Write the rows of adversarials that succeeded on their source."""
+    artifact = read_artifact(adversarials, "adversarials")
+    metadata = {key: value for key, value in artifact.metadata.items() if key not in ("kind", "rows")}
+    with artifact_writer(output, "adversarials", metadata) as writer:
+        writer.write_table(artifact.table.filter(artifact.table["success"]).replace_schema_metadata(None))
+
+
 def load_adversarials(path: Path | str, images: ImageSet) -> Adversarials:
     """Read adversarials and join them with the selected clean images."""
     artifact = read_artifact(path, "adversarials")
