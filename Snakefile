@@ -48,6 +48,23 @@ include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 
 
+if workflow.remote_exec:
+
+    localrules:
+        evaluate_transfer,
+        keep_successful,
+        aggregate_models,
+        aggregate_training,
+        aggregate_attacks,
+        aggregate_transfer,
+        aggregate_cost,
+        aggregate_classification,
+        aggregate_prediction_times,
+        aggregate_clever,
+        analyse,
+        plot,
+
+
 onstart:
     print_estimate()
     lift_job_rate_limit()

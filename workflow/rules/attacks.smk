@@ -42,7 +42,7 @@ rule keep_successful:
     log:
         RESULTS / "logs" / "successful" / "{setting}" / "{source}.log",
     group:
-        "tables"
+        submitted_together("tables")
     resources:
         slot=1,
         runtime=5,

@@ -37,7 +37,7 @@ rule aggregate_clever:
     log:
         RESULTS / "logs" / "tables" / "clever.log",
     group:
-        "tables"
+        submitted_together("tables")
     resources:
         slot=1,
         runtime=5,

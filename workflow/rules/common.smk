@@ -20,6 +20,7 @@ from advatlas.defenses import DEFENSES
 from advatlas.models.pretrained import PretrainedRecipe
 from advatlas.models.small import ARCHITECTURES
 from advatlas.models.zoo import DefendedRecipe, ModelRecipe
+from advatlas.reasons import Reasons
 from advatlas.storage.fingerprint import fingerprint
 from advatlas.reading.study import open_study
 
@@ -47,6 +48,8 @@ if workflow.is_main_process:
     clear_stale_locks(Path(".snakemake"))
 
 FAILURES = Failures.listen()
+if "ADVATLAS_WHY" in os.environ:
+    Reasons.listen()
 DATASET = STUDY.dataset.dataset
 
 os.environ.setdefault("GLIBC_TUNABLES", ALLOCATOR)
@@ -262,6 +265,12 @@ def runtime(work, least=10):
     if workflow.local_exec:
         return least
     return minutes(work(costs()), "gpu" if GPU else "cpu", least)
+
+
+def submitted_together(group):
+    """Return the group of jobs that a cluster gets as one. On the node where it runs they are local jobs of one Snakemake:
+    otherwise each would get a Snakemake of its own, and pairs an evaluator each."""
+    return None if workflow.remote_exec else group
 
 
 def print_estimate():

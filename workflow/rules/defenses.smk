@@ -9,7 +9,7 @@ rule aggregate_classification:
     log:
         RESULTS / "logs" / "tables" / "classification.log",
     group:
-        "tables"
+        submitted_together("tables")
     resources:
         slot=1,
         runtime=5,
@@ -51,7 +51,7 @@ rule aggregate_prediction_times:
     log:
         RESULTS / "logs" / "tables" / "prediction_times.log",
     group:
-        "tables"
+        submitted_together("tables")
     resources:
         slot=1,
         runtime=5,

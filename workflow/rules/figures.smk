@@ -11,7 +11,7 @@ rule plot:
     log:
         RESULTS / "logs" / "figures" / "{figure}.log",
     group:
-        "tables"
+        submitted_together("tables")
     resources:
         slot=1,
         runtime=5,

@@ -9,7 +9,7 @@ rule aggregate_models:
     log:
         RESULTS / "logs" / "tables" / "models.log",
     group:
-        "tables"
+        submitted_together("tables")
     resources:
         slot=1,
         runtime=5,
@@ -29,7 +29,7 @@ rule aggregate_training:
     log:
         RESULTS / "logs" / "tables" / "training.log",
     group:
-        "tables"
+        submitted_together("tables")
     resources:
         slot=1,
         runtime=5,
@@ -56,7 +56,7 @@ rule aggregate_attacks:
     log:
         RESULTS / "logs" / "tables" / "attacks.log",
     group:
-        "tables"
+        submitted_together("tables")
     resources:
         slot=1,
         runtime=5,
@@ -82,7 +82,7 @@ rule aggregate_transfer:
     log:
         RESULTS / "logs" / "tables" / "transfer.log",
     group:
-        "tables"
+        submitted_together("tables")
     resources:
         slot=1,
         runtime=5,
@@ -108,7 +108,7 @@ rule analyse:
     log:
         RESULTS / "logs" / "tables" / "{analysis}.log",
     group:
-        "tables"
+        submitted_together("tables")
     resources:
         slot=1,
         runtime=5,
@@ -132,7 +132,7 @@ rule aggregate_cost:
     log:
         RESULTS / "logs" / "tables" / "cost.log",
     group:
-        "tables"
+        submitted_together("tables")
     resources:
         slot=1,
         runtime=5,

@@ -16,7 +16,7 @@ rule evaluate_transfer:
         RESULTS / "logs" / "transfer" / "{setting}" / "{source}" / "{target}.log",
     # On a cluster the pairs of a target are submitted together (profiles/slurm).
     group:
-        "pairs_{target}"
+        submitted_together("pairs_{target}")
     resources:
         gpu=GPU,
         slot=1,

@@ -1,0 +1,83 @@
+"""The command ``advatlas``: what there is, what it would cost, and why jobs would run. Running is Snakemake's."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from advatlas.errors import AdvatlasError, one_line_errors
+
+
+def project() -> Path:
+    """Return the folder of the project, the one with the Snakefile: this one, or the one the library was installed from.
+
+    Raises:
+        AdvatlasError: there is none.
+    """
+    for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
+        if (folder / "Snakefile").is_file():
+            return folder
+    raise AdvatlasError("no Snakefile here; run this in the folder of the project")
+
+
+def studies(arguments: argparse.Namespace) -> int:
+    """List the studies that come with the project."""
+    for path in sorted((project() / "studies").glob("*.yaml")):
+        description = " ".join(str(yaml.safe_load(path.read_text(encoding="utf-8")).get("description", "")).split())
+        print(f"{path.stem}\n    {description}")
+    return 0
+
+
+def estimate(arguments: argparse.Namespace) -> int:
+    """Print what a study would cost."""
+    # Only here, as it takes seconds to import.
+    from advatlas.estimate import describe
+    from advatlas.reading.study import open_study
+
+    base = project()
+    config = yaml.safe_load((base / "config.yaml").read_text(encoding="utf-8"))
+    _, study = open_study({**config, "study": arguments.study or config["study"]}, base, dry_run=True)
+    print(describe(study))
+    return 0
+
+
+def why(arguments: argparse.Namespace) -> int:
+    """Print a line for each job that would run, with the reason."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--snakefile", str(project() / "Snakefile")]
+    command += arguments.targets
+    if arguments.config:
+        command += ["--config", *arguments.config]
+    done = subprocess.run(command, env={**os.environ, "ADVATLAS_WHY": "1"}, capture_output=True, text=True, check=False)
+    said = [line.removeprefix("why: ") for line in done.stdout.splitlines() if line.startswith("why: ")]
+    if done.returncode:
+        print(done.stderr or done.stdout, file=sys.stderr)
+    else:
+        print("\n".join(said) if said else "nothing would run: all is there and up to date")
+    return done.returncode
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="advatlas", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    listing = commands.add_parser("studies", help="the studies there are", description=studies.__doc__)
+    listing.set_defaults(run=studies)
+    cost = commands.add_parser("estimate", help="what a study would cost", description=estimate.__doc__)
+    cost.add_argument("study", nargs="?", help="name or path (default: that of config.yaml)")
+    cost.set_defaults(run=estimate)
+    reason = commands.add_parser("why", help="why jobs would run", description=why.__doc__)
+    reason.add_argument("targets", nargs="*", metavar="TARGET", help="file or rule (default: everything)")
+    reason.add_argument("--config", nargs="+", metavar="KEY=VALUE", help="as Snakemake's: study=NAME, ...")
+    reason.set_defaults(run=why)
+    arguments = parser.parse_args()
+    with one_line_errors():
+        return int(arguments.run(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
