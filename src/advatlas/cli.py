@@ -25,7 +25,7 @@ def project() -> Path:
     raise AdvatlasError("no Snakefile here; run this in the folder of the project")
 
 
-def studies(arguments: argparse.Namespace) -> int:
+def studies(_: argparse.Namespace) -> int:
     """List the studies that come with the project."""
     for path in sorted((project() / "studies").glob("*.yaml")):
         description = " ".join(str(yaml.safe_load(path.read_text(encoding="utf-8")).get("description", "")).split())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from advatlas.analyses import ANALYSES
 from advatlas.attacks import ATTACKS
+from advatlas.clock import date_now
 from advatlas.devices import ALLOCATOR, uses_gpu
 from advatlas.errors import AdvatlasError
 from advatlas.estimate import Costs, describe, minutes
@@ -44,9 +45,6 @@ except AdvatlasError as error:
 
 WEIGHTS_DIR = Path(config["weights_dir"]) if config["weights_dir"] else None
 
-if workflow.is_main_process:
-    clear_stale_locks(Path(".snakemake"))
-
 FAILURES = Failures.listen()
 if "ADVATLAS_WHY" in os.environ:
     Reasons.listen()
@@ -67,6 +65,16 @@ EVALUATOR_CODE = fingerprint(
         if isinstance(recipe, DefendedRecipe)
     ),
 )
+
+if workflow.is_main_process and clear_stale_locks(Path(".snakemake")) and not DRY_RUN:
+    try:
+        date_now(Path(config["results_dir"]))
+    except OSError as error:
+        print(
+            f"advatlas: {error}; make results_dir a folder that can be written",
+            file=sys.stderr,
+        )
+        sys.exit(1)
 
 GPU = 1 if uses_gpu(config["device"]) else 0
 ROOT = Path(config["results_dir"])
