@@ -13,21 +13,21 @@ import yaml
 from advatlas.errors import AdvatlasError, one_line_errors
 
 
-def project() -> Path:
-    """Return the folder of the project, the one with the Snakefile: this one, or the one the library was installed from.
+def project(arguments: argparse.Namespace) -> Path:
+    """Return the folder with the Snakefile: the one asked for, this one, or the one the library was installed from.
 
     Raises:
         AdvatlasError: there is none.
     """
-    for folder in (Path.cwd(), Path(__file__).resolve().parents[2]):
+    for folder in [arguments.project] if arguments.project else (Path.cwd(), Path(__file__).resolve().parents[2]):
         if (folder / "Snakefile").is_file():
             return folder
-    raise AdvatlasError("no Snakefile here; run this in the folder of the project")
+    raise AdvatlasError("no Snakefile there; run this in the folder of the project, or name it with --project")
 
 
-def studies(_: argparse.Namespace) -> int:
+def studies(arguments: argparse.Namespace) -> int:
     """List the studies that come with the project."""
-    for path in sorted((project() / "studies").glob("*.yaml")):
+    for path in sorted((project(arguments) / "studies").glob("*.yaml")):
         description = " ".join(str(yaml.safe_load(path.read_text(encoding="utf-8")).get("description", "")).split())
         print(f"{path.stem}\n    {description}")
     return 0
@@ -39,7 +39,7 @@ def estimate(arguments: argparse.Namespace) -> int:
     from advatlas.estimate import describe
     from advatlas.reading.study import open_study
 
-    base = project()
+    base = project(arguments)
     config = yaml.safe_load((base / "config.yaml").read_text(encoding="utf-8"))
     _, study = open_study({**config, "study": arguments.study or config["study"]}, base, dry_run=True)
     print(describe(study))
@@ -48,7 +48,7 @@ def estimate(arguments: argparse.Namespace) -> int:
 
 def why(arguments: argparse.Namespace) -> int:
     """Print a line for each job that would run, with the reason."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--snakefile", str(project() / "Snakefile")]
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--snakefile", str(project(arguments) / "Snakefile")]
     command += arguments.targets
     if arguments.config:
         command += ["--config", *arguments.config]
@@ -64,13 +64,19 @@ def why(arguments: argparse.Namespace) -> int:
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="advatlas", description=__doc__)
+    everywhere = argparse.ArgumentParser(add_help=False)
+    everywhere.add_argument("--project", type=Path, help="the folder with the Snakefile (default: here)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    listing = commands.add_parser("studies", help="the studies there are", description=studies.__doc__)
+    listing = commands.add_parser(
+        "studies", parents=[everywhere], help="the studies there are", description=studies.__doc__
+    )
     listing.set_defaults(run=studies)
-    cost = commands.add_parser("estimate", help="what a study would cost", description=estimate.__doc__)
+    cost = commands.add_parser(
+        "estimate", parents=[everywhere], help="what a study would cost", description=estimate.__doc__
+    )
     cost.add_argument("study", nargs="?", help="name or path (default: that of config.yaml)")
     cost.set_defaults(run=estimate)
-    reason = commands.add_parser("why", help="why jobs would run", description=why.__doc__)
+    reason = commands.add_parser("why", parents=[everywhere], help="why jobs would run", description=why.__doc__)
     reason.add_argument("targets", nargs="*", metavar="TARGET", help="file or rule (default: everything)")
     reason.add_argument("--config", nargs="+", metavar="KEY=VALUE", help="as Snakemake's: study=NAME, ...")
     reason.set_defaults(run=why)

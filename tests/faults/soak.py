@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -92,10 +93,10 @@ class Disturbed(Run):
         return found
 
 
-def kill(run: Disturbed, word: str, chance: random.Random) -> bool:
-    """Kill one of the processes of a kind, waiting for one for a while; return whether there was one."""
+def kill(run: Disturbed, process: subprocess.Popen[str], word: str, chance: random.Random) -> bool:
+    """Kill one of the run's processes of a kind, waiting for one for a while; return whether there was one."""
     deadline = time.monotonic() + WINDOW
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and process.poll() is None:
         processes = run.processes(word)
         if processes:
             with suppress(psutil.NoSuchProcess):
@@ -143,52 +144,55 @@ def clock_set_back(run: Disturbed, chance: random.Random) -> None:
             os.utime(path, (later, later))
 
 
-# Faults of processes, planted while it runs.
+# Faults of processes, planted while it runs; they return whether they came in time.
 
 
-def job_killed(run: Disturbed, process: subprocess.Popen[str], chance: random.Random) -> None:
-    time.sleep(chance.uniform(0, WINDOW / 2))
-    kill(run, ".snakemake/scripts", chance)
+def job_killed(run: Disturbed, process: subprocess.Popen[str], chance: random.Random) -> bool:
+    return kill(run, process, ".snakemake/scripts", chance)
 
 
-def client_killed(run: Disturbed, process: subprocess.Popen[str], chance: random.Random) -> None:
-    kill(run, "evaluator/client.py", chance)
+def client_killed(run: Disturbed, process: subprocess.Popen[str], chance: random.Random) -> bool:
+    return kill(run, process, "evaluator/client.py", chance)
 
 
-def evaluator_killed(run: Disturbed, process: subprocess.Popen[str], chance: random.Random) -> None:
-    kill(run, "advatlas.evaluator.server", chance)
+def evaluator_killed(run: Disturbed, process: subprocess.Popen[str], chance: random.Random) -> bool:
+    return kill(run, process, "advatlas.evaluator.server", chance)
 
 
-def snakemake_killed(run: Disturbed, process: subprocess.Popen[str], chance: random.Random) -> None:
+def snakemake_killed(run: Disturbed, process: subprocess.Popen[str], chance: random.Random) -> bool:
     """With its jobs, as when a machine is switched off: jobs that went on alone would write what nobody waits for."""
-    time.sleep(chance.uniform(2, WINDOW))
-    with suppress(psutil.NoSuchProcess):
-        family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
-        for member in family:
-            with suppress(psutil.NoSuchProcess):
-                member.kill()
+    time.sleep(chance.uniform(1, WINDOW / 2))
+    if process.poll() is not None:
+        return False
+    family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+    for member in family:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    return True
 
 
-def interrupted(run: Disturbed, process: subprocess.Popen[str], chance: random.Random) -> None:
+def interrupted(run: Disturbed, process: subprocess.Popen[str], chance: random.Random) -> bool:
     """Ctrl-C."""
-    time.sleep(chance.uniform(2, WINDOW))
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGINT)
+    time.sleep(chance.uniform(1, WINDOW / 2))
+    if process.poll() is not None:
+        return False
+    os.killpg(process.pid, signal.SIGINT)
+    return True
 
 
-def run_twice(run: Disturbed, process: subprocess.Popen[str], chance: random.Random) -> None:
+def run_twice(run: Disturbed, process: subprocess.Popen[str], chance: random.Random) -> bool:
     """A second Snakemake in the same folder."""
-    time.sleep(chance.uniform(0, WINDOW / 2))
-    second = run.start()
-    second.communicate(timeout=300)
+    together = process.poll() is None
+    run.start().communicate(timeout=300)
+    return together
 
 
 FILE_FAULTS: dict[str, Callable[[Disturbed, random.Random], None]] = {
     f.__name__: f for f in (truncated, emptied, flipped, not_a_number, clock_set_back)
 }
-PROCESS_FAULTS: dict[str, Callable[[Disturbed, subprocess.Popen[str], random.Random], None]] = {
-    f.__name__: f for f in (job_killed, client_killed, evaluator_killed, snakemake_killed, interrupted, run_twice)
-}
+ProcessFault = Callable[[Disturbed, "subprocess.Popen[str]", random.Random], bool]
+JOB_FAULTS: dict[str, ProcessFault] = {f.__name__: f for f in (job_killed, client_killed, evaluator_killed)}
+RUN_FAULTS: dict[str, ProcessFault] = {f.__name__: f for f in (snakemake_killed, interrupted, run_twice)}
 # Faults of the place where results go. "full": files cannot grow beyond some kilobytes; "small": a file system of one
 # megabyte; "read_only": nothing can be written there. The last two need the right to mount.
 PLACE_FAULTS = ("full", "small", "read_only")
@@ -201,7 +205,7 @@ def mounted(run: Disturbed, kind: str) -> bool:
     if kind == "read_only":
         made = subprocess.run(["mount", "--bind", results, results], capture_output=True, check=False).returncode == 0
         return made and subprocess.run(["mount", "-o", "remount,ro,bind", results], check=False).returncode == 0
-    size = sum(path.stat().st_size for path in results.rglob("*") if path.is_file()) // 1024 + 100
+    size = sum(4 * (path.stat().st_size // 4096 + 2) for path in results.rglob("*")) + 500
     results.rename(aside)
     results.mkdir()
     options = ["-o", f"size={size}k", "tmpfs"]
@@ -232,25 +236,49 @@ def planted(run: Disturbed, seed: int) -> list[str]:
     """Disturb one run with the faults of a seed; return their names."""
     chance = random.Random(seed)
     run.forget(chance)
-    names = chance.sample(sorted(FILE_FAULTS), chance.choice([0, 1, 1, 2]))
+    names = chance.sample(sorted(FILE_FAULTS), chance.randint(1, 3))
     for name in names:
         FILE_FAULTS[name](run, chance)
     place = chance.choice(PLACE_FAULTS) if chance.random() < 0.25 else None
     on = place in ("small", "read_only") and mounted(run, place)
     limits = (resource.RLIMIT_FSIZE, (20_000, 20_000)) if place == "full" else None
     process = run.start(limits=limits)
-    during = None if place else chance.choice(sorted(PROCESS_FAULTS))
-    if during:
-        PROCESS_FAULTS[during](run, process, chance)
+    # What it prints is read all the time: a full pipe would stop it.
+    said = Output(process)
     try:
-        said, _ = process.communicate(timeout=600)
+        if place is None:
+            faults = {name: JOB_FAULTS[name] for name in chance.sample(sorted(JOB_FAULTS), chance.randint(1, 3))}
+            if chance.random() < 0.6:
+                name = chance.choice(sorted(RUN_FAULTS))
+                faults[name] = RUN_FAULTS[name]
+            names += [name for name, fault in faults.items() if fault(run, process, chance)]
+        elif on or place == "full":
+            names.append(place)
+        process.wait(timeout=600)
     finally:
         if on:
             unmounted(run, place)
-    if place is None or on or place == "full":
-        names += [during or place]
-    assert "Traceback" not in said or "snakemake" in said.split("Traceback")[1][:400], said
+    text = said.text()
+    assert "Traceback" not in text or "snakemake" in text.split("Traceback")[1][:400], text
     return names
+
+
+class Output(threading.Thread):
+    """Reads what a process prints, beside everything else."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        super().__init__(daemon=True)
+        assert process.stdout is not None
+        self.stream, self.read = process.stdout, ""
+        self.start()
+
+    def run(self) -> None:
+        self.read = self.stream.read()
+
+    def text(self) -> str:
+        """Return all of it, once the process has ended."""
+        self.join(timeout=30)
+        return self.read
 
 
 def check(run: Disturbed, seed: int) -> None:

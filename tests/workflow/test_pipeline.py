@@ -399,3 +399,63 @@ def test_what_failed_stands_in_one_table(copy):
     assert "evaluate_transfer: results/mine/transfer/one_pixel/lenet_msra/lenet_never.parquet" in table
     assert "log: results/mine/logs/transfer/one_pixel/lenet_msra/lenet_never.log" in table
     assert len(list((copy.results / "transfer").rglob("*.parquet"))) == len(SETTINGS) * len(MODELS) ** 2
+
+
+class Elsewhere(Run):
+    """A finished run under a copy of the project, whose code can be edited."""
+
+    def __init__(self, folder: Path, project: Path) -> None:
+        super().__init__(folder)
+        self.project = project
+
+    def why(self) -> list[str]:
+        """Return what ``advatlas why`` says, a line for each job."""
+        done = subprocess.run(
+            [sys.executable, "-m", "advatlas.cli", "why", "--project", str(self.project)],
+            cwd=self.folder, text=True, capture_output=True, check=False,
+            env={**os.environ, "PYTHONPATH": str(self.project / "src")},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return [line for line in done.stdout.splitlines() if not line.startswith("nothing would run")]
+
+    def edited(self, module: str, text: str) -> list[str]:
+        """Return why jobs would run with a text put at the end of a module."""
+        path = self.project / "src" / "advatlas" / module
+        before = path.read_text()
+        path.write_text(before + text)
+        try:
+            return self.why()
+        finally:
+            path.write_text(before)
+
+
+def test_an_edit_reruns_what_it_changes_and_nothing_else(copy, tmp_path):
+    project = tmp_path / "project"
+    for name in ("src", "workflow", "studies", "profiles"):
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "Snakefile", project)
+    run = Elsewhere(copy.folder, project)
+    assert run.why() == []
+    assert run.edited("attacks/one_pixel.py", "# a comment\n") == []
+    assert run.edited("attacks/__init__.py", "# a comment\n") == []
+
+    lines = run.edited("attacks/one_pixel.py", "CONSTANT = 1\n")
+    crafted = [line for line in lines if line.startswith("generate_adversarials")]
+    assert len(crafted) == len(MODELS)
+    assert all("/one_pixel/" in line and "the library code behind it has changed" in line for line in crafted)
+    shown = [line for line in lines if line.startswith("evaluate_transfer")]
+    assert len(shown) == len(MODELS) ** 2
+    assert all("/one_pixel/" in line for line in shown)
+    assert not [line for line in lines if line.startswith(("train_model", "predict ", "select_images"))]
+
+    (line,) = run.edited("figures/complexity.py", "CONSTANT = 1\n")
+    assert line.startswith("plot results/mine/figures/complexity.png: the library code")
+
+    lines = run.edited("stages/evaluate.py", "CONSTANT = 1\n")
+    assert not [line for line in lines if line.startswith("generate_adversarials")]
+    assert len([line for line in lines if line.startswith("evaluate_transfer")]) == len(SETTINGS) * len(MODELS) ** 2
+
+    copy.write({**STUDY, "selection": {"images": "common", "n": 39}})
+    lines = run.why()
+    assert lines[0].startswith("select_images results/mine/selection.parquet: its settings have changed")
+    assert not [line for line in lines if line.startswith(("train_model", "predict "))]
