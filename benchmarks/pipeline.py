@@ -11,6 +11,7 @@ and precision, nothing stored. It runs in this process, with torch's default of 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import signal
@@ -29,9 +30,16 @@ import psutil
 import torch
 import yaml
 
+from advatlas.data.dataset import Source
 from advatlas.data.splits import load_split
 from advatlas.models.zoo import load_card, load_classifier
-from advatlas.stages.generate import load_adversarials
+from advatlas.progress import silent
+from advatlas.reading.study import open_study
+from advatlas.stages.generate import generate_adversarials, load_adversarials
+from advatlas.stages.predict import predict
+from advatlas.stages.prepare import prepare_data
+from advatlas.stages.select import cut_images, select_images
+from advatlas.stages.train import train
 from advatlas.storage.artifacts import read_artifact, write_artifact
 from advatlas.storage.tensors import tensor_column
 
@@ -107,9 +115,41 @@ class Workload:
         """Return the files of the pairs that are there."""
         return list((self.results / "transfer").rglob("*.parquet"))
 
+    def prepare(self) -> None:
+        """Make all that pairs are made of by the library's functions, in this process: it is not what is measured."""
+        self.write()
+        config = {"study": str(self.folder / f"{self.name}.yaml"), "device": "cpu"}
+        _, study = open_study(config, ROOT)
+        root = self.folder / "results"
+        candidates = root / "data" / study.dataset.identifier / "native.parquet"
+        if not candidates.exists():
+            prepare_data(study.dataset.options(), Source(Path("data"), False), candidates)
+        files = {}
+        for recipe in study.models:
+            folder = root / "models" / study.model_folder(recipe.name)
+            weights, card = folder / "weights.safetensors", folder / "card.json"
+            predictions = self.results / "predictions" / f"{recipe.name}.parquet"
+            files[recipe.name] = (predictions, weights, card)
+            if not card.exists():
+                history = folder / "training.parquet"
+                train(dataclasses.asdict(recipe), candidates, weights, card, history, "cpu", silent(), None)
+            if not predictions.exists():
+                predict(candidates, weights, card, predictions, "cpu", 128)
+        selection, images = self.results / "selection.parquet", self.results / "images" / "native.parquet"
+        if not images.exists():
+            select_images([f[0] for f in files.values()], study.selection_options(), 10, selection)
+            cut_images(candidates, selection, images)
+        for setting in study.settings:
+            for name, (predictions, weights, card) in files.items():
+                output = self.results / "adversarials" / setting.name / f"{name}.parquet"
+                if not output.exists():
+                    generate_adversarials(
+                        setting.describe(), images, selection, predictions, weights, card, output, "cpu", 128, silent()
+                    )
+
     def stage(self, evaluator: str = "warm") -> float:
         """Return the seconds of the whole evaluate stage: all pairs, none of which was there before."""
-        self.snakemake("adversarials")
+        self.prepare()
         for pair in self.pair_files():
             pair.unlink()
         seconds, _ = self.snakemake("pairs", evaluator=evaluator)
@@ -142,7 +182,7 @@ class Workload:
 def pairs_306(folder: Path) -> dict[str, Any]:
     """306 pairs and the diagonal, 64 images each: warm, cold and the loop."""
     work = Workload(folder)
-    work.snakemake("adversarials")
+    work.prepare()
     loop, warm, cold = work.loop(), work.stage(), work.stage("cold")
     return {"pairs": work.pairs, "images": 64, "loop": loop, "warm": warm, "cold": cold,
             "ratio": warm / loop, "ratio_cold": cold / loop}  # fmt: skip
@@ -151,7 +191,7 @@ def pairs_306(folder: Path) -> dict[str, Any]:
 def pairs_1000_images(folder: Path) -> dict[str, Any]:
     """The same with 1,000 images a pair."""
     work = Workload(folder, images=1000)
-    work.snakemake("adversarials")
+    work.prepare()
     loop, warm = work.loop(), work.stage()
     return {"pairs": work.pairs, "images": 1000, "loop": loop, "warm": warm, "ratio": warm / loop}
 
@@ -171,7 +211,7 @@ def one_source(folder: Path) -> dict[str, Any]:
     """One source of 18 gets other adversarials: which jobs run, and how long that takes beside the whole stage."""
     work = Workload(folder)
     full = work.stage()
-    changed = work.results / "adversarials" / "fgsm" / "lenet007.parquet"
+    (changed,) = (work.results / "adversarials").rglob("lenet007.parquet")
     artifact = read_artifact(changed, "adversarials")
     columns = {name: artifact.table[name].to_pylist() for name in artifact.table.column_names}
     columns["perturbation"] = tensor_column(-artifact.tensor("perturbation"))
@@ -188,7 +228,7 @@ def one_source(folder: Path) -> dict[str, Any]:
 def pairs_3000(folder: Path) -> dict[str, Any]:
     """Ten settings: 3,240 ready pair jobs; what each costs beyond its work, which is the loop's share of the cores."""
     work = Workload(folder, settings=10)
-    work.snakemake("adversarials")
+    work.prepare()
     loop, warm = work.loop(), work.stage()
     return {"pairs": work.pairs, "loop": loop, "warm": warm, "overhead_ms": 1000 * (warm - loop / CORES) / work.pairs}
 
@@ -196,7 +236,7 @@ def pairs_3000(folder: Path) -> dict[str, Any]:
 def pairs_9900(folder: Path, seconds: float = 120) -> dict[str, Any]:
     """100 models, 10,000 jobs: until the first pair is there, and the rate after that, over two minutes."""
     work = Workload(folder, models=100, images=16)
-    work.snakemake("adversarials")
+    work.prepare()
     for pair in work.pair_files():
         pair.unlink()
     started = time.perf_counter()
@@ -227,7 +267,7 @@ def linear(folder: Path) -> dict[str, Any]:
     }.items():
         for value in values:
             work = Workload(folder, **{axis: value})
-            work.snakemake("adversarials")
+            work.prepare()
             rows.append({"axis": axis, "value": value, "pairs": work.pairs, "seconds": work.stage()})
     draw(pd.DataFrame(rows))
     return {"rows": rows}

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -312,29 +311,6 @@ def test_per_source_selection_attacks_what_each_source_gets_right(copy):
     across = transfer[(transfer["source"] == "lenet_msra") & (transfer["target"] == "lenet_xavier")]
     sizes = across.drop_duplicates("denominator").set_index("denominator")["n"]
     assert sizes["clean_correct"] < sizes["all"] < 150
-
-
-@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT])
-@pytest.mark.parametrize("after", ["adversarials", "transfer"])
-def test_an_interrupted_run_goes_on_to_the_same_tables(copy, kind, after):
-    expected = copy.bytes_of_tables()
-    shutil.rmtree(copy.results)
-    process = copy.start()
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and len(list((copy.results / after).rglob("*.parquet"))) < 3:
-        time.sleep(0.05)
-    if kind == signal.SIGKILL:
-        for child in psutil.Process(process.pid).children(recursive=True):
-            with suppress(psutil.NoSuchProcess):  # a short job may have ended in between
-                child.kill()
-        process.kill()
-    else:
-        os.killpg(process.pid, kind)
-    process.communicate(timeout=120)
-    assert not (copy.results / "tables" / "transfer.parquet").exists()
-    copy.snakemake()
-    assert copy.bytes_of_tables() == expected
-    assert copy.no_strays(), copy.strays()
 
 
 @pytest.mark.parametrize(
