@@ -292,6 +292,9 @@ def test_too_few_common_images_is_a_clear_error(copy):
     copy.write({**STUDY, "selection": {"images": "common", "n": 200}})
     output = " ".join(copy.snakemake(code=1).split())
     assert "200 images are asked for, but only" in output
+    table = output[output.index("1 failed; all that does not hang on it was done") :]
+    assert "select_images: results/mine/selection.parquet advatlas: 200 images are asked for" in table
+    assert "log: results/mine/logs/select_images.log" in table
     assert re.search(r"right per model: lenet_\w+ \d+, lenet_\w+ \d+", output)
     assert "Traceback" not in output
 
@@ -362,19 +365,6 @@ def test_the_cost_stands_beside_the_estimate(finished):
     size = sum(path.stat().st_size for path in (finished.results / "adversarials").rglob("*.parquet"))
     assert cost.loc["attack", "gigabytes"] == pytest.approx(size / 1e9)
     assert "core hours" in finished.output
-
-
-def test_what_failed_stands_in_one_table(copy):
-    """A job that cannot be done ends the run with its reason, and all the rest is done."""
-    shutil.rmtree(copy.results / "transfer")
-    hindered = copy.results / "transfer" / "one_pixel" / "lenet_msra" / "lenet_never.parquet"
-    hindered.mkdir(parents=True)  # no file can be written in place of a folder
-    (hindered / "x").touch()
-    output = copy.snakemake(code=1)
-    table = output[output.index("1 failed; all that does not hang on it") :]
-    assert "evaluate_transfer: results/mine/transfer/one_pixel/lenet_msra/lenet_never.parquet" in table
-    assert "log: results/mine/logs/transfer/one_pixel/lenet_msra/lenet_never.log" in table
-    assert len(list((copy.results / "transfer").rglob("*.parquet"))) == len(SETTINGS) * len(MODELS) ** 2
 
 
 class Elsewhere(Run):
