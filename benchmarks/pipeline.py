@@ -51,16 +51,23 @@ EPSILONS = [round(0.02 * step, 2) for step in range(1, 11)]
 
 @dataclass(frozen=True)
 class Workload:
-    """A study of ``models`` small LeNets, ``images`` digits and ``settings`` attack settings, in a folder."""
+    """A study of ``models`` small networks, ``images`` digits and ``settings`` attack settings, in a folder."""
 
     folder: Path
     models: int = 18
     images: int = 64
     settings: int = 1
+    architecture: str = "lenet"
+    width: float = 0.5
 
     @property
     def name(self) -> str:
-        return f"m{self.models}_i{self.images}_s{self.settings}"
+        return f"{self.architecture}_m{self.models}_i{self.images}_s{self.settings}"
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the models."""
+        return [f"{self.architecture}{index:03d}" for index in range(self.models)]
 
     @property
     def results(self) -> Path:
@@ -72,14 +79,14 @@ class Workload:
 
     def write(self) -> None:
         """Write the study and the configuration."""
-        names = [f"lenet{index:03d}" for index in range(self.models)]
         study = {
             "description": "a benchmark",
             "seed": 1,
             "dataset": {"name": "mnist_sample", "train": 400, "validation": 100, "test": 2000},
             "training": {"epochs": 1, "batch_size": 16, "min_accuracy": 0.0},
             "models": [
-                {"architecture": "lenet", "initialisation": "xavier", "name": name, "width": 0.5} for name in names
+                {"architecture": self.architecture, "initialisation": "xavier", "name": name, "width": self.width}
+                for name in self.names
             ],
             "selection": {"images": "per_source", "n": self.images},
             "attacks": [{"attack": "fgsm", "epsilon": EPSILONS[: self.settings]}],
@@ -161,7 +168,7 @@ class Workload:
         started = time.perf_counter()
         selected = load_split(self.results / "images" / "native.parquet", "test")
         cards = {load_card(path)["name"]: path for path in (self.folder / "results" / "models").rglob("card.json")}
-        names = [f"lenet{index:03d}" for index in range(self.models)]
+        names = self.names
         models = {
             n: load_classifier(cards[n].parent / "weights.safetensors", load_card(cards[n]), "cpu") for n in names
         }
@@ -180,20 +187,30 @@ class Workload:
 
 
 def pairs_306(folder: Path) -> dict[str, Any]:
-    """306 pairs and the diagonal, 64 images each: warm, cold and the loop."""
+    """306 pairs and the diagonal, 64 images each: warm and the loop."""
     work = Workload(folder)
     work.prepare()
-    loop, warm, cold = work.loop(), work.stage(), work.stage("cold")
-    return {"pairs": work.pairs, "images": 64, "loop": loop, "warm": warm, "cold": cold,
-            "ratio": warm / loop, "ratio_cold": cold / loop}  # fmt: skip
+    loop, warm = work.loop(), work.stage()
+    return {"pairs": work.pairs, "images": 64, "loop": loop, "warm": warm, "ratio": warm / loop}
+
+
+def pairs_306_cold(folder: Path) -> dict[str, Any]:
+    """The same with a process for each pair."""
+    work = Workload(folder)
+    work.prepare()
+    loop, cold = work.loop(), work.stage("cold")
+    return {"pairs": work.pairs, "images": 64, "loop": loop, "cold": cold, "ratio": cold / loop}
 
 
 def pairs_1000_images(folder: Path) -> dict[str, Any]:
-    """The same with 1,000 images a pair."""
-    work = Workload(folder, images=1000)
-    work.prepare()
-    loop, warm = work.loop(), work.stage()
-    return {"pairs": work.pairs, "images": 1000, "loop": loop, "warm": warm, "ratio": warm / loop}
+    """The same with 1,000 images a pair, of the LeNets and of 18 narrow ResNet-20."""
+    measured = {}
+    for architecture, width in (("lenet", 0.5), ("resnet20", 0.25)):
+        work = Workload(folder, images=1000, architecture=architecture, width=width)
+        work.prepare()
+        loop, warm = work.loop(), work.stage()
+        measured[architecture] = {"pairs": work.pairs, "loop": loop, "warm": warm, "ratio": warm / loop}
+    return measured
 
 
 def nothing_to_do(folder: Path) -> dict[str, Any]:
@@ -201,6 +218,7 @@ def nothing_to_do(folder: Path) -> dict[str, Any]:
     seconds = {}
     for settings in (1, 10):
         work = Workload(folder, settings=settings)
+        work.prepare()
         work.snakemake("pairs")
         seconds[f"pairs_{work.pairs}"], said = work.snakemake("pairs")
         assert "Nothing to be done" in said
@@ -290,7 +308,16 @@ def draw(rows: pd.DataFrame) -> None:
 
 CASES: dict[str, Callable[[Path], dict[str, Any]]] = {
     function.__name__: function
-    for function in (pairs_306, pairs_1000_images, nothing_to_do, one_source, pairs_3000, pairs_9900, linear)
+    for function in (
+        pairs_306,
+        nothing_to_do,
+        one_source,
+        pairs_3000,
+        pairs_1000_images,
+        pairs_9900,
+        linear,
+        pairs_306_cold,
+    )
 }
 
 

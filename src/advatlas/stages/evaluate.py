@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from advatlas.data.fitting import SAME, fit_images, ways
@@ -90,7 +92,7 @@ def evaluate_pair(
     """
     artifact = adversarials.artifact
     labels = artifact.column("label")
-    wanted = artifact.table["target"].to_pylist()
+    wanted = artifact.table["target"].combine_chunks()
     count = len(artifact)
     batch = fitting_batch(batch_size, torch.empty(1, *target.input_size), next(target.parameters()).device)
     for fit, correct in shown_correct.items():
@@ -103,10 +105,10 @@ def evaluate_pair(
                 logits = predict_logits(target, fit_images(shown, target.input_size[-1], fit), batch)
                 best[suffix][rows] = logits.topk(top_k, dim=1).indices.numpy()
         columns: dict[str, Any] = {
-            "image_id": artifact.column("image_id"),
+            "image_id": artifact.table["image_id"].combine_chunks(),
             "label": labels,
             "target": wanted,
-            "fit": [fit] * count,
+            "fit": pa.repeat(fit, count),
             "clean_correct": clean_correct,
             "shown_correct": correct,
         }
@@ -114,13 +116,13 @@ def evaluate_pair(
             first = said[:, 0].astype(np.int64)
             columns["source_success" + suffix] = artifact.column("success" + suffix)
             columns["prediction" + suffix] = first
-            columns["top_k" + suffix] = list(said)
+            columns["top_k" + suffix] = pa.ListArray.from_arrays(
+                np.arange(0, said.size + 1, top_k, dtype=np.int32), said.ravel()
+            )
             columns["fooled" + suffix] = first != labels
-            columns["matched_top1" + suffix] = [
-                None if t is None else t == p for t, p in zip(wanted, first, strict=True)
-            ]
-        for name in KINDS["transfer"]:
-            columns.setdefault(name, [None] * count)
+            columns["matched_top1" + suffix] = pc.equal(wanted, first)  # null where no class was wanted
+        for name, kind in KINDS["transfer"].items():
+            columns.setdefault(name, pa.nulls(count, kind))
         yield columns
 
 

@@ -213,7 +213,8 @@ def _stored(
 
 def _shown(originals: Tensor, perturbation: np.ndarray) -> Tensor:
     """Return the images that follow from a stored perturbation: what every target sees."""
-    return (originals + torch.from_numpy(perturbation.astype(np.float32))).clamp(0, 1)
+    # torch widens halves ten times as fast as numpy.
+    return (originals + torch.from_numpy(perturbation).to(torch.float32)).clamp_(0, 1)
 
 
 def keep_successful(adversarials: Path, output: Path) -> None:
