@@ -26,6 +26,11 @@ def test_jobs_hold_different_devices(three_gpus):
         assert again == "cuda:0"
 
 
+def test_an_evaluator_goes_back_to_its_own_device(three_gpus):
+    with devices.device_slot("cuda", prefer=2) as own, devices.device_slot("cuda", prefer=2) as next_best:
+        assert (own, next_best) == ("cuda:2", "cuda:0")
+
+
 def test_a_slot_is_free_when_its_job_is_killed(three_gpus, tmp_path):
     script = (
         "import torch, time; torch.cuda.is_available = lambda: True\n"
