@@ -33,16 +33,16 @@ def studies(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def estimate(arguments: argparse.Namespace) -> int:
+def cost(arguments: argparse.Namespace) -> int:
     """Print what a study would cost."""
     # Only here, as it takes seconds to import.
-    from advatlas.estimate import describe
+    from advatlas.estimate import describe, estimate
     from advatlas.reading.study import open_study
 
     base = project(arguments)
     config = yaml.safe_load((base / "config.yaml").read_text(encoding="utf-8"))
     _, study = open_study({**config, "study": arguments.study or config["study"]}, base, dry_run=True)
-    print(describe(study))
+    print(describe(study, estimate(study)))
     return 0
 
 
@@ -71,11 +71,11 @@ def main() -> int:
         "studies", parents=[everywhere], help="the studies there are", description=studies.__doc__
     )
     listing.set_defaults(run=studies)
-    cost = commands.add_parser(
-        "estimate", parents=[everywhere], help="what a study would cost", description=estimate.__doc__
+    costing = commands.add_parser(
+        "estimate", parents=[everywhere], help="what a study would cost", description=cost.__doc__
     )
-    cost.add_argument("study", nargs="?", help="name or path (default: that of config.yaml)")
-    cost.set_defaults(run=estimate)
+    costing.add_argument("study", nargs="?", help="name or path (default: that of config.yaml)")
+    costing.set_defaults(run=cost)
     reason = commands.add_parser("why", parents=[everywhere], help="why jobs would run", description=why.__doc__)
     reason.add_argument("targets", nargs="*", metavar="TARGET", help="file or rule (default: everything)")
     reason.add_argument("--config", nargs="+", metavar="KEY=VALUE", help="as Snakemake's: study=NAME, ...")

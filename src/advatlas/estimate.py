@@ -27,8 +27,8 @@ JOB_SECONDS, PAIR_SECONDS = 3.0, 0.03
 _LOOPS = ("steps", "search_steps", "attempts", "restarts")
 # ... and of attacks that look at answers alone, each forward.
 _QUERIES = ("queries", "population", "generations")
-# Bytes of a row of a pair's file, compressed (measured on imagenet_mini).
-_PAIR_ROW = 40
+# Bytes of a pair's file, and of each row of it, compressed (measured on imagenet_mini and on files of 40 rows).
+_PAIR_FILE, _PAIR_ROW = 2_500, 40
 # Bytes a value of a perturbation takes, compressed (benchmarks/pair.py).
 _VALUE = 2
 
@@ -177,6 +177,7 @@ def estimate(study: Study, found: int | None = None) -> pd.DataFrame:
     views = sum({cost.values for cost in models.values()})
     perturbed = sum(costs.attacked(setting) * models[source].values for setting, source in crafted)
     shown = sum(costs.attacked(setting) for setting, _ in crafted) * len(models)
+    jobs = len(crafted) * len(models)
     attacks = sum(costs.attack(setting, source) for setting, source in crafted)
     pairs = sum(costs.pair(setting, target) for setting, _ in crafted for target in models)
     rows = [
@@ -184,7 +185,7 @@ def estimate(study: Study, found: int | None = None) -> pd.DataFrame:
         row("models", len(models), sum(map(costs.training, models)), 4 * sum(c.parameters for c in models.values())),
         row("predict", len(models), sum(map(costs.prediction, models)), 0),
         row("attack", len(crafted), attacks, _VALUE * perturbed),
-        row("transfer", len(crafted) * len(models), pairs, _PAIR_ROW * shown, PAIR_SECONDS),
+        row("transfer", jobs, pairs, _PAIR_FILE * jobs + _PAIR_ROW * shown, PAIR_SECONDS),
     ]
     if study.clever is not None:
         parts = study.clever.parts
@@ -194,9 +195,13 @@ def estimate(study: Study, found: int | None = None) -> pd.DataFrame:
     return pd.concat([table, pd.DataFrame([{"stage": "total", **sums}])], ignore_index=True)
 
 
-def describe(study: Study, found: int | None = None) -> str:
-    """Return the estimate as text, for people."""
-    table = estimate(study, found)
+def describe(study: Study, table: pd.DataFrame, free: float | None = None) -> str:
+    """Return an estimate as text, for people.
+
+    Args:
+        table: of :func:`estimate`.
+        free: bytes that are free where results go; a warning is added where they may not suffice.
+    """
     shown = pd.DataFrame(
         {
             "stage": table["stage"],
@@ -215,4 +220,9 @@ def describe(study: Study, found: int | None = None) -> str:
         f"{MACS_PER_SECOND['cpu'] / 1e9:g} x 10^9 on one core (measured on large networks), and {JOB_SECONDS:g} s a job, "
         f"{PAIR_SECONDS:g} s a pair; attacks that stop early take less."
     )
+    needed = table["gigabytes"].iloc[-1]
+    if free is not None and needed > free / 1e9:
+        foot += (
+            f"\nadvatlas: {free / 1e9:.1f} GB are free where results go, {needed:.1f} may be needed (keep_adversarials)"
+        )
     return f"{head}\n{shown.to_string(index=False)}\n{foot}"

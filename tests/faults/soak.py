@@ -42,7 +42,7 @@ STUDY = {
     "figures": [],
 }
 # Seconds within which faults are planted; a round's run takes about twice this on two cores.
-WINDOW = 10.0
+WINDOW = 8.0
 
 
 class Disturbed(Run):

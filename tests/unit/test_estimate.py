@@ -49,7 +49,10 @@ def test_every_study_is_estimated(name):
     study = study_of(name)
     table = estimate(study).set_index("stage")
     assert (table.loc[["predict", "attack", "transfer", "total"], "macs"] > 0).all()
-    assert describe(study).startswith(f"{study.name}: {len(study.models)} models")
+    said = describe(study, estimate(study), free=1e15)
+    assert said.startswith(f"{study.name}: {len(study.models)} models")
+    assert "GB are free" not in said
+    assert "0.0 GB are free where results go" in describe(study, estimate(study), free=1)
 
 
 def test_passes():

@@ -320,6 +320,7 @@ def test_per_source_selection_attacks_what_each_source_gets_right(copy):
     ("arguments", "message"),
     [
         (["--config", "study=mnist_quik"], "did you mean 'mnist_quick'"),
+        (["--config", "results_dir=mine.yaml"], "config.yaml: results_dir: nothing can be written in"),
         (["--config", "evaluator=hot"], "config.yaml: evaluator: 'hot' is not one of: warm, cold"),
         (["--config", "study=bad.yaml"], r"bad.yaml: attacks[0].epsilon: 3 is outside (0, 1]"),
     ],

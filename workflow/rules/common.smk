@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from advatlas.attacks import ATTACKS
 from advatlas.clock import date_now
 from advatlas.devices import ALLOCATOR, uses_gpu
 from advatlas.errors import AdvatlasError
-from advatlas.estimate import Costs, describe, minutes
+from advatlas.estimate import Costs, describe, estimate, minutes
 from advatlas.failures import Failures
 from advatlas.data.views import NATIVE
 from advatlas.figures import FIGURES as FIGURE_REGISTRY
@@ -22,6 +23,7 @@ from advatlas.models.pretrained import PretrainedRecipe
 from advatlas.models.small import ARCHITECTURES
 from advatlas.models.zoo import DefendedRecipe, ModelRecipe
 from advatlas.reasons import Reasons
+from advatlas.storage.atomic import check_writable
 from advatlas.storage.fingerprint import fingerprint
 from advatlas.reading.study import open_study
 
@@ -68,12 +70,10 @@ EVALUATOR_CODE = fingerprint(
 
 if workflow.is_main_process and clear_stale_locks(Path(".snakemake")) and not DRY_RUN:
     try:
+        check_writable(Path(config["results_dir"]))
         date_now(Path(config["results_dir"]))
-    except OSError as error:
-        print(
-            f"advatlas: {error}; make results_dir a folder that can be written",
-            file=sys.stderr,
-        )
+    except AdvatlasError as error:
+        print(f"advatlas: {error}", file=sys.stderr)
         sys.exit(1)
 
 GPU = 1 if uses_gpu(config["device"]) else 0
@@ -283,7 +283,9 @@ def submitted_together(group):
 
 def print_estimate():
     """Say what the study will cost."""
-    print(describe(STUDY, pictures_found()), file=sys.stderr)
+    there = ROOT if ROOT.exists() else Path()
+    free = shutil.disk_usage(there).free
+    print(describe(STUDY, estimate(STUDY, pictures_found()), free), file=sys.stderr)
 
 
 if DRY_RUN and workflow.is_main_process:

@@ -36,6 +36,17 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             temporary.unlink()
 
 
+def check_writable(folder: Path) -> None:
+    """Check that files can be written in a folder, or that it can be made.
+
+    Raises:
+        AdvatlasError: they cannot.
+    """
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise AdvatlasError(f"config.yaml: results_dir: nothing can be written in {there}; name another folder")
+
+
 def write_text(path: Path | str, text: str) -> None:
     """Write a small text file whole or not at all."""
     with atomic_path(path) as temporary:
