@@ -317,17 +317,21 @@ def attack_batches(
     classifier: nn.Module,
     batches: Iterable[tuple[Tensor, Goal, dict[str, Any]]],
     progress: Progress | None = None,
+    before: int = 0,
 ) -> Iterator[AttackResult]:
     """Attack batch after batch, of images, goal and parameters on the CPU; yields each result, on the CPU.
 
     Where memory is too short for a batch, it is halved.
+
+    Args:
+        before: images attacked by an earlier run that this one goes on from; what it said of the first stands.
 
     Warns:
         RedFlagWarning: the first images show that results may not mean what they seem to mean.
     """
     progress = silent() if progress is None else progress
     device = next(classifier.parameters()).device
-    done = successes = 0
+    done, successes = before, 0
     for images, goal, parameters in batches:
         shown, wanted = images.to(device), goal.to(device)
         if done == 0:
@@ -341,5 +345,5 @@ def attack_batches(
             _listener.reset(listening)
         done += len(images)
         successes += int(result.success.sum())
-        progress.at(done, note=f"success {successes}/{done}")
+        progress.at(done, note=f"success {successes}/{done - before}")
         yield result

@@ -99,7 +99,7 @@ def generate_adversarials(
         for shard in shards.restored("adversarials"):
             writer.write_table(shard.table)
             flags |= set(shard.metadata["red_flags"])
-        progress.total = len(targets) - writer.rows
+        progress.total = len(targets)
         given: list[tuple[ImageSet, Goal]] = []
 
         def batches() -> Iterator[tuple[Tensor, Goal, dict[str, Any]]]:
@@ -109,7 +109,8 @@ def generate_adversarials(
 
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", RedFlagWarning)
-            for result in attack_batches(ATTACKS[setting["attack"]], view or classifier, batches(), progress):
+            attack = ATTACKS[setting["attack"]]
+            for result in attack_batches(attack, view or classifier, batches(), progress, before=writer.rows):
                 clean, goal = given.pop()
                 if view is not None:
                     result = _on_the_defended(classifier, view, goal, result)
