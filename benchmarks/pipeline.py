@@ -1,7 +1,7 @@
 """What the pipeline costs on top of the work itself: cached pairs against a plain loop in one process.
 
 Run as ``python -m benchmarks.pipeline [CASE ...]``; without cases all of them, in the order of :data:`CASES`. Studies of
-small LeNets on the embedded digits are made in a temporary folder (or in ``--folder``, which is kept and gone on from). Each
+small networks on the embedded digits are made in a temporary folder (or in ``--folder``, which is kept and gone on from). Each
 case prints its measurements and puts them into ``benchmarks/results/pipeline.json``.
 
 The rival is the loop a researcher writes: all models and all adversarials in memory, one ``model(images).argmax(1)`` a pair
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 import os
 import signal
@@ -32,6 +33,7 @@ import yaml
 
 from advatlas.data.dataset import Source
 from advatlas.data.splits import load_split
+from advatlas.models.small import ARCHITECTURES
 from advatlas.models.zoo import load_card, load_classifier
 from advatlas.progress import silent
 from advatlas.reading.study import open_study
@@ -58,15 +60,17 @@ class Workload:
     images: int = 64
     settings: int = 1
     width: float = 0.5
+    architectures: tuple[str, ...] = ("lenet",)
 
     @property
     def name(self) -> str:
-        return f"w{self.width:g}_m{self.models}_i{self.images}_s{self.settings}"
+        kind = f"w{self.width:g}" if len(self.architectures) == 1 else f"mixed_w{self.width:g}"
+        return f"{kind}_m{self.models}_i{self.images}_s{self.settings}"
 
     @property
     def names(self) -> list[str]:
         """The names of the models."""
-        return [f"lenet{index:03d}" for index in range(self.models)]
+        return [f"network{index:03d}" for index in range(self.models)]
 
     @property
     def results(self) -> Path:
@@ -84,8 +88,8 @@ class Workload:
             "dataset": {"name": "mnist_sample", "train": 400, "validation": 100, "test": 2000},
             "training": {"epochs": 1, "batch_size": 16, "min_accuracy": 0.0},
             "models": [
-                {"architecture": "lenet", "initialisation": "xavier", "name": name, "width": self.width}
-                for name in self.names
+                {"architecture": architecture, "initialisation": "xavier", "name": name, "width": self.width}
+                for name, architecture in zip(self.names, itertools.cycle(self.architectures), strict=False)
             ],
             "selection": {"images": "per_source", "n": self.images},
             "attacks": [{"attack": "fgsm", "epsilon": EPSILONS[: self.settings]}],
@@ -186,11 +190,17 @@ class Workload:
 
 
 def pairs_306(folder: Path) -> dict[str, Any]:
-    """306 pairs and the diagonal, 64 images each: warm and the loop."""
-    work = Workload(folder)
-    work.prepare()
-    loop, warm = work.loop(), work.stage()
-    return {"pairs": work.pairs, "images": 64, "loop": loop, "warm": warm, "ratio": warm / loop}
+    """306 pairs and the diagonal, 64 images each, warm and the loop: of narrow LeNets, which take 2 ms a pair, and of the
+    library's small networks, two or three of each."""
+    measured = {}
+    for name, work in {
+        "narrow LeNets": Workload(folder),
+        "small networks": Workload(folder, width=1.0, architectures=tuple(ARCHITECTURES)),
+    }.items():
+        work.prepare()
+        loop, warm = work.loop(), work.stage()
+        measured[name] = {"pairs": work.pairs, "images": 64, "loop": loop, "warm": warm, "ratio": warm / loop}
+    return measured
 
 
 def pairs_306_cold(folder: Path) -> dict[str, Any]:
@@ -226,9 +236,9 @@ def nothing_to_do(folder: Path) -> dict[str, Any]:
 
 def one_source(folder: Path) -> dict[str, Any]:
     """One source of 18 gets other adversarials: which jobs run, and how long that takes beside the whole stage."""
-    work = Workload(folder)
+    work = Workload(folder, images=1000, width=3.0)
     full = work.stage()
-    (changed,) = (work.results / "adversarials").rglob("lenet007.parquet")
+    (changed,) = (work.results / "adversarials").rglob("network007.parquet")
     artifact = read_artifact(changed, "adversarials")
     columns = {name: artifact.table[name].to_pylist() for name in artifact.table.column_names}
     columns["perturbation"] = tensor_column(-artifact.tensor("perturbation"))
@@ -236,7 +246,7 @@ def one_source(folder: Path) -> dict[str, Any]:
     before = {path: path.stat().st_mtime_ns for path in work.pair_files()}
     seconds, _ = work.snakemake("pairs")
     rerun = [path for path in work.pair_files() if path.stat().st_mtime_ns != before[path]]
-    assert {path.parent.name for path in rerun} == {"lenet007"}
+    assert {path.parent.name for path in rerun} == {"network007"}
     empty, _ = work.snakemake("pairs")
     return {"jobs": len(rerun), "seconds": seconds, "nothing": empty, "full": full, "share": seconds / full,
             "share_of_the_jobs": (seconds - empty) / (full - empty)}  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from skimage.metrics import structural_similarity
 
 
 def norms(perturbations: np.ndarray) -> dict[str, np.ndarray]:
@@ -27,6 +26,9 @@ def ssim(originals: np.ndarray, images: np.ndarray) -> np.ndarray:
 
     juraev2023's noise rate is 1 - SSIM.
     """
+    # Only here: it takes as long to import as pandas, and the evaluator of pairs has no use for it.
+    from skimage.metrics import structural_similarity
+
     return np.array(
         [structural_similarity(a, b, data_range=1.0, channel_axis=0) for a, b in zip(originals, images, strict=True)],
         dtype=np.float64,

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,6 +20,9 @@ from advatlas.errors import AdvatlasError, DamagedFileError
 from advatlas.storage.atomic import atomic_path
 from advatlas.storage.seal import SEAL, check_seal, seal
 from advatlas.storage.tensors import column_tensor, tensor_column
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _METADATA_KEY = b"advatlas"
 # Each page has a checksum, and the footer one of its own (storage/seal.py).
