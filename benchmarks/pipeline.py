@@ -1,8 +1,8 @@
 """What the pipeline costs on top of the work itself: cached pairs against a plain loop in one process.
 
 Run as ``python -m benchmarks.pipeline [CASE ...]``; without cases all of them, in the order of :data:`CASES`. Studies of
-small networks on the embedded digits are made in a temporary folder (or in ``--folder``, which is kept and gone on from). Each
-case prints its measurements and puts them into ``benchmarks/results/pipeline.json``.
+small networks on the embedded digits are made in a temporary folder (or in ``--folder``, which is kept and gone on
+from). Each case prints its measurements and puts them into ``benchmarks/results/pipeline.json``.
 
 The rival is the loop a researcher writes: all models and all adversarials in memory, one ``model(images).argmax(1)`` a pair
 and precision, nothing stored. It runs in this process, with torch's default of threads.
