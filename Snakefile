@@ -2,11 +2,16 @@
 include: "workflow/rules/common.smk"
 
 
+report: "workflow/report/study.rst"
+
+
 # The pairs stand here too, so that one that was deleted is missed even where the tables are newer.
 rule all:
     input:
+        REPORT,
         TABLES,
         FIGURES,
+        CSV,
         PAIRS,
         SUCCESSFUL,
 
@@ -46,6 +51,7 @@ include: "workflow/rules/clever.smk"
 include: "workflow/rules/defenses.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
 if workflow.remote_exec:
@@ -63,6 +69,8 @@ if workflow.remote_exec:
         aggregate_clever,
         analyse,
         plot,
+        write_report,
+        export_table,
 
 
 onstart:

@@ -258,8 +258,7 @@ class Study:
         found = {
             "trained": any(self.trained_here(recipe.name) for recipe in self.models),
             "defenses": defended,
-            # The papers with computable findings so far are those on defenses.
-            "claims": defended and self.paper in PAPERS,
+            "claims": self.paper in PAPERS,
             "epsilons": bool(self._attacks_of_several_epsilons()),
             "pretrained": any(isinstance(recipe, PretrainedRecipe) for recipe in self.models),
             "clever": self.clever is not None,
@@ -272,7 +271,12 @@ class Study:
 
     def analysis_options(self) -> dict[str, Any]:
         """Return what the analyses follow from, besides their tables."""
-        return {"seed": self.seed, "contrasts": list(self.contrasts), "paper": self.paper}
+        return {
+            "seed": self.seed,
+            "contrasts": list(self.contrasts),
+            "paper": self.paper,
+            "dataset": self.dataset.name,
+        }
 
     def _attacks_of_several_epsilons(self) -> set[str]:
         found: dict[str, set[float]] = {}

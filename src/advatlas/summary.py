@@ -48,6 +48,7 @@ def summarise(results: Path) -> str:
         pd.DataFrame(rows).to_string(index=False),
         *_findings(results),
         "",
+        f"page: {results / 'report.html'} (open it in a browser)",
         f"figures: {results / 'figures'}/   tables: {results / 'tables'}/ (pandas.read_parquet)   logs: {results / 'logs'}/",
     ]
     return "\n".join(lines)
@@ -73,8 +74,10 @@ def _findings(results: Path) -> list[str]:
         lines += ["", "accuracy of defended models, and whether the defense holds:", shown.to_string(index=False)]
     if (results / "tables" / "claims.parquet").exists():
         claims = read_frame(results / "tables" / "claims.parquet")
-        lines += ["", "findings of the paper (docs/defenses.md):"]
-        lines += [f"  {row.verdict:14} {row.sentence}" for row in claims.itertuples()]
+        lines += ["", "findings of the paper; a star: not decided once all are tested together (Holm):"]
+        stars = np.where(claims["verdict"] == claims["verdict_holm"], "", " *")
+        judged = claims["verdict"] + stars
+        lines += [f"  {verdict:16} {said}" for verdict, said in zip(judged, claims["sentence"], strict=True)]
     return lines
 
 

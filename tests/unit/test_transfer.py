@@ -74,8 +74,9 @@ def table_of(folder, top_k, fits):
         "common_correct": np.ones(10, bool),
     }
     write_artifact(folder / "selection.parquet", "selection", selection, {})
-    outputs = folder / "t.parquet", folder / "outcomes.parquet"
-    transfer_table([folder / "pair.parquet"], top_k, fits, folder / "selection.parquet", *outputs, silent())
+    outputs = folder / "t.parquet", folder / "outcomes.parquet", folder / "answers.parquet"
+    names, pair = [f"class {k}" for k in range(1000)], [folder / "pair.parquet"]
+    transfer_table(pair, top_k, fits, folder / "selection.parquet", names, *outputs, silent(), files=1)
     return read_frame(outputs[1])
 
 

@@ -112,6 +112,8 @@ TABLE_NAMES = [
     "timing",
     "examples",
     "strips",
+    "gallery",
+    "answers",
     "cost",
 ]
 TABLE_NAMES += ["training"] if WITH_HISTORY else []
@@ -129,6 +131,20 @@ FIGURES = [
 ]
 
 
+REPORT = RESULTS / "report.html"
+# Those with one value a cell; Snakemake's own report shows them.
+CSV_TABLES = {
+    "models",
+    "success",
+    "ranking",
+    "verdicts",
+    "claims",
+    "reproduction",
+    "cost",
+}
+CSV = [RESULTS / "csv" / f"{name}.csv" for name in TABLE_NAMES if name in CSV_TABLES]
+
+
 ANY_MODEL = "|".join(map(re.escape, MODELS))
 
 
@@ -140,6 +156,7 @@ wildcard_constraints:
     analysis="|".join(ANALYSIS_NAMES),
     view="|".join(map(re.escape, VIEWS)),
     figure="|".join(map(re.escape, STUDY.figure_names())),
+    table="|".join(sorted(CSV_TABLES)),
 
 
 def model_file(name, file):
@@ -238,6 +255,13 @@ def code(*roots):
 def model_code(stage, name, *more):
     """Return the fingerprint of a stage that runs one model."""
     return code(stage, *model_modules(name), *more)
+
+
+def table_file(name):
+    """Return the file of a table; of the published numbers, the paper's, which come with the project."""
+    if name == "published":
+        return BASE / "resources" / "published" / f"{STUDY.paper}.csv"
+    return RESULTS / "tables" / f"{name}.parquet"
 
 
 def analysis_tables(name):

@@ -6,7 +6,12 @@ rule plot:
             for table in figure_of(wildcards.figure)[0].tables
         ],
     output:
-        png=RESULTS / "figures" / "{figure}.png",
+        png=report(
+            RESULTS / "figures" / "{figure}.png",
+            caption="../report/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
         svg=RESULTS / "figures" / "{figure}.svg",
     log:
         RESULTS / "logs" / "figures" / "{figure}.log",
@@ -18,6 +23,9 @@ rule plot:
     params:
         name=lambda wildcards: wildcards.figure.partition("-")[0],
         attack=lambda wildcards: figure_of(wildcards.figure)[1],
+        caption=lambda wildcards: figure_of(wildcards.figure)[0].caption(
+            figure_of(wildcards.figure)[1]
+        ),
         code=lambda wildcards: fingerprint(figure_of(wildcards.figure)[0].module),
     message:
         "draw {wildcards.figure}"

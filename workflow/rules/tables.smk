@@ -53,6 +53,7 @@ rule aggregate_attacks:
         timing=RESULTS / "tables" / "timing.parquet",
         examples=RESULTS / "tables" / "examples.parquet",
         strips=RESULTS / "tables" / "strips.parquet",
+        gallery=RESULTS / "tables" / "gallery.parquet",
     log:
         RESULTS / "logs" / "tables" / "attacks.log",
     group:
@@ -79,6 +80,7 @@ rule aggregate_transfer:
     output:
         transfer=RESULTS / "tables" / "transfer.parquet",
         outcomes=RESULTS / "tables" / "outcomes.parquet",
+        answers=RESULTS / "tables" / "answers.parquet",
     log:
         RESULTS / "logs" / "tables" / "transfer.log",
     group:
@@ -90,6 +92,8 @@ rule aggregate_transfer:
         top_k=STUDY.top_k,
         fits=STUDY.fits,
         eight_bit=STUDY.eight_bit,
+        class_names=DATASET.class_names,
+        files=len(ADVERSARIALS),
         code=code("stages.aggregate"),
     message:
         "table of the transfer rates"
@@ -100,8 +104,7 @@ rule aggregate_transfer:
 rule analyse:
     input:
         lambda wildcards: [
-            RESULTS / "tables" / f"{name}.parquet"
-            for name in analysis_tables(wildcards.analysis)
+            table_file(name) for name in analysis_tables(wildcards.analysis)
         ],
     output:
         RESULTS / "tables" / "{analysis}.parquet",

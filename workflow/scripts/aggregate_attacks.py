@@ -4,6 +4,7 @@ from pathlib import Path
 
 from advatlas.job import job, paths
 from advatlas.stages.aggregate import adversarials_table, examples_table, strips_table, success_table, timing_table
+from advatlas.stages.gallery import gallery_table
 
 with job("aggregate attacks", snakemake.log[0]):
     adversarials = paths(snakemake.input.adversarials)
@@ -15,3 +16,4 @@ with job("aggregate attacks", snakemake.log[0]):
     views = {model: images[view] for model, view in snakemake.params.views.items()}
     examples_table(adversarials, views, snakemake.params.class_names, Path(snakemake.output.examples))
     strips_table(adversarials, views, snakemake.params.class_names, Path(snakemake.output.strips))
+    gallery_table(adversarials, views, snakemake.params.class_names, Path(snakemake.output.gallery))

@@ -14,8 +14,11 @@ with job("aggregate transfer", snakemake.log[0]) as this:
         top_k,
         fits,
         Path(snakemake.input.selection),
+        snakemake.params.class_names,
         Path(snakemake.output.transfer),
         Path(snakemake.output.outcomes),
+        Path(snakemake.output.answers),
         progress,
+        files=snakemake.params.files,
         eight_bit=snakemake.params.eight_bit,
     )

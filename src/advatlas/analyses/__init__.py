@@ -15,7 +15,16 @@ ANALYSES: dict[str, Analysis] = {
     "contrasts": Analysis("advatlas.analyses.contrasts", ("adversarials",), needs=frozenset({"contrasts"})),
     "verdicts": Analysis("advatlas.analyses.verdicts", ("models", "classification"), needs=frozenset({"defenses"})),
     "claims": Analysis(
-        "advatlas.analyses.claims", ("models", "classification", "adversarials"), needs=frozenset({"claims"})
+        "advatlas.analyses.claims",
+        ("models", "adversarials", "success", "outcomes", "predictions"),
+        also=("classification", "clever", "wordnet"),
+        needs=frozenset({"claims"}),
+    ),
+    "reproduction": Analysis(
+        "advatlas.analyses.reproduction",
+        ("published", "models", "predictions", "adversarials", "success", "outcomes", "claims"),
+        also=("classification", "prediction_times", "frontier", "clever"),
+        needs=frozenset({"claims"}),
     ),
     "wordnet": Analysis("advatlas.analyses.wordnet", ("predictions",), needs=frozenset({"pretrained"})),
 }

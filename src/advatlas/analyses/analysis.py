@@ -20,7 +20,7 @@ class Analysis:
     Attributes:
         module: its module; that has a function ``table(tables, options) -> DataFrame``, where options holds the study's
             ``seed`` and its ``contrasts``.
-        tables: the names of the tables it reads.
+        tables: the names of the tables it reads; ``published`` is the paper's file of published numbers.
         also: tables it reads where the study has them.
         needs: features (of :meth:`advatlas.studies.Study.features`) without which there is nothing to analyse.
     """

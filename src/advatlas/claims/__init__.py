@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-PAPERS = ("campbell2024", "donoghue2020")
+PAPERS = ("bendaya2020", "campbell2024", "donoghue2020", "juraev2023", "su2018")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,6 +34,13 @@ class Figure:
     tables: tuple[str, ...]
     per_attack: bool = False
     needs: frozenset[str] = frozenset()
+
+    def caption(self, attack: str | None = None) -> str:
+        """Return what the figure shows: the first line of its module's docstring, which is not imported for it."""
+        origin = Path(__file__).parent / f"{self.module.rpartition('.')[2]}.py"
+        said = ast.get_docstring(ast.parse(origin.read_text(encoding="utf-8"))) or ""
+        first = said.partition("\n")[0]
+        return f"{attack}: {first}" if attack else first
 
     def draw(self, tables: Tables, attack: str | None = None) -> Canvas:
         """Draw the figure from its tables."""

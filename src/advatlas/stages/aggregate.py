@@ -21,6 +21,7 @@ from advatlas.metrics.intervals import bootstrap_mean, with_interval
 from advatlas.models.zoo import is_excluded, load_card
 from advatlas.progress import Progress
 from advatlas.seeds import derive_seed
+from advatlas.stages import gallery
 from advatlas.stages.generate import load_adversarials
 from advatlas.storage.artifacts import KINDS, Artifact, read_artifact, read_metadata, write_frame
 
@@ -233,10 +234,13 @@ def transfer_table(
     top_k: Sequence[int],
     fits: Sequence[str],
     selection: Path,
+    class_names: Sequence[str],
     output: Path,
     outcomes: Path,
+    answers: Path,
     progress: Progress,
     *,
+    files: int,
     eight_bit: bool = True,
 ) -> None:
     """Write one row for each setting, pair, fit, measure, precision and denominator: count, n, rate and interval.
@@ -251,14 +255,22 @@ def transfer_table(
 
     ``outcomes`` has one row for each setting, pair and fit, for analyses that resample images: of the images as stored,
     ``image`` (places in the selection), ``reached`` (fooled, or matched_top1 if targeted) and ``clean_error``, as lists.
+
+    ``answers`` has what the targets said of the images that the report shows (:mod:`advatlas.stages.gallery`).
+
+    Args:
+        class_names: by class.
+        files: how many settings and sources the study has.
     """
     place = {
         identifier: index for index, identifier in enumerate(read_artifact(selection, "selection").column("image_id"))
     }
     rows: list[dict[str, Any]] = []
     lists: list[dict[str, Any]] = []
+    said: list[dict[str, Any]] = []
     for path in pairs:
         artifact = read_artifact(path, "transfer")
+        said += gallery.answers(artifact, class_names, files)
         lists += list(_pair_outcomes(artifact, fits, place))
         rows += list(_pair_rows(artifact, top_k, fits, eight_bit))
         progress.advance()
@@ -267,6 +279,7 @@ def transfer_table(
         frame[column] = frame[column].astype("category")
     write_frame(output, with_interval(frame))
     write_frame(outcomes, pd.DataFrame(lists))
+    write_frame(answers, pd.DataFrame(said, columns=gallery.ANSWERS))
 
 
 def _pair_outcomes(artifact: Artifact, fits: Sequence[str], place: dict[str, int]) -> Iterable[dict[str, Any]]:
@@ -341,20 +354,28 @@ def _matched(shown: pd.DataFrame, suffix: str, top_k: Sequence[int]) -> dict[str
 def examples_table(
     adversarials: Sequence[Path], views: dict[str, Path], class_names: Sequence[str], output: Path
 ) -> None:
-    """Write a few adversarial examples of every setting and source, with their pixels, for people to look at.
+    """Write a few adversarial examples of every setting, with their pixels, for people to look at.
 
-    For each attack and source the same images under all its settings: of each class the one fooled most often, and of
-    those the eight fooled most often.
+    For each attack the same images under all its settings, on the source that it fools most: of each class the one fooled
+    most often, and of those the eight fooled most often.
 
     Args:
         views: the file of selected images as each source sees them.
         class_names: by class.
     """
-    groups: dict[tuple[str, str], list[Path]] = {}
+    groups: dict[str, dict[str, list[Path]]] = {}
+    won: dict[tuple[str, str], int] = {}
     for path in adversarials:
         metadata = read_metadata(path)
-        groups.setdefault((metadata["setting"]["attack"], metadata["source"]), []).append(path)
-    _write_examples(groups.values(), EXAMPLES, _EXAMPLE_COLUMNS, views, class_names, output)
+        attack, source = metadata["setting"]["attack"], metadata["source"]
+        groups.setdefault(attack, {}).setdefault(source, []).append(path)
+        successes = int(_plain(path, ["success"])["success"].sum())
+        won[attack, source] = won.get((attack, source), 0) + successes
+    chosen = [
+        by_source[max(by_source, key=lambda source, attack=attack: won[attack, source])]  # type: ignore[misc]
+        for attack, by_source in groups.items()
+    ]
+    _write_examples(chosen, EXAMPLES, _EXAMPLE_COLUMNS, views, class_names, output)
 
 
 def strips_table(

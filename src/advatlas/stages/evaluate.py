@@ -88,7 +88,7 @@ def evaluate_pair(
         eight_bit: evaluate the images rounded to 8 bits as well; otherwise those columns are null.
 
     ``fooled`` means that the target does not say the true class; ``matched_top1`` that it says the target class of a
-    targeted attack (null for untargeted ones).
+    targeted attack (null for untargeted ones); ``confidence`` is the softmax of the predicted class.
     """
     artifact = adversarials.artifact
     labels = artifact.column("label")
@@ -97,6 +97,7 @@ def evaluate_pair(
     batch = fitting_batch(batch_size, torch.empty(1, *target.input_size), next(target.parameters()).device)
     for fit, correct in shown_correct.items():
         best = {suffix: np.empty((count, top_k), np.int32) for suffix in ("", "_uint8")[: 1 + eight_bit]}
+        confidence = {suffix: np.empty(count, np.float32) for suffix in best}
         for start in range(0, count, batch):
             rows = slice(start, start + batch)
             _, images = adversarials.part(rows)
@@ -104,6 +105,7 @@ def evaluate_pair(
                 shown = to_uint8(images) if suffix else images
                 logits = predict_logits(target, fit_images(shown, target.input_size[-1], fit), batch)
                 best[suffix][rows] = logits.topk(top_k, dim=1).indices.numpy()
+                confidence[suffix][rows] = logits.softmax(1).amax(1).numpy()
         columns: dict[str, Any] = {
             "image_id": artifact.table["image_id"].combine_chunks(),
             "label": labels,
@@ -116,6 +118,7 @@ def evaluate_pair(
             first = said[:, 0].astype(np.int64)
             columns["source_success" + suffix] = artifact.column("success" + suffix)
             columns["prediction" + suffix] = first
+            columns["confidence" + suffix] = confidence[suffix]
             columns["top_k" + suffix] = pa.ListArray.from_arrays(
                 np.arange(0, said.size + 1, top_k, dtype=np.int32), said.ravel()
             )

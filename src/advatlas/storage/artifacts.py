@@ -93,11 +93,13 @@ KINDS: dict[str, dict[str, pa.DataType | None]] = {
         "shown_correct": _FLAG,
         "source_success": _FLAG,
         "prediction": _INT,
+        "confidence": pa.float32(),
         "top_k": pa.list_(pa.int32()),
         "fooled": _FLAG,
         "matched_top1": _FLAG,
         "source_success_uint8": _FLAG,
         "prediction_uint8": _INT,
+        "confidence_uint8": pa.float32(),
         "top_k_uint8": pa.list_(pa.int32()),
         "fooled_uint8": _FLAG,
         "matched_top1_uint8": _FLAG,
@@ -315,3 +317,17 @@ def read_frame(path: Path | str) -> pd.DataFrame:
     with _readable(path), _opened(path) as file:
         frame: pd.DataFrame = file.read().to_pandas()
     return frame
+
+
+def read_published(path: Path | str) -> pd.DataFrame:
+    """Read a paper's published numbers (``resources/published/*.csv``), all as text.
+
+    Raises:
+        AdvatlasError: the file is absent or no such table.
+    """
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise AdvatlasError(f"{path}: {error}") from error

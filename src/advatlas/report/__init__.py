@@ -1,0 +1,1 @@
+"""The page of a finished study: one HTML file that shows all of it and needs nothing else."""

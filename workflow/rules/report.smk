@@ -1,0 +1,64 @@
+# report: one page that shows all of the study, and its main tables as CSV.
+rule write_report:
+    input:
+        tables=TABLES,
+        figures=[RESULTS / "figures" / f"{name}.png" for name in STUDY.figure_names()],
+        study=STUDY.path,
+        page=[
+            BASE / "src" / "advatlas" / "report" / name
+            for name in ("template.html", "style.css", "page.js")
+        ],
+    output:
+        report(
+            RESULTS / "report.html",
+            caption="../report/page.rst",
+            category="The study",
+            labels={"what": "page to explore"},
+        ),
+    log:
+        RESULTS / "logs" / "report.log",
+    group:
+        submitted_together("tables")
+    resources:
+        slot=1,
+        runtime=10,
+    params:
+        name=STUDY.name,
+        paper=STUDY.paper,
+        tables=TABLE_NAMES,
+        captions=[
+            figure_of(name)[0].caption(figure_of(name)[1])
+            for name in STUDY.figure_names()
+        ],
+        base=BASE,
+        evaluating=EVALUATOR_CODE,
+        code=code("report.about"),
+    message:
+        "write the page of {STUDY.name}"
+    script:
+        "../scripts/write_report.py"
+
+
+rule export_table:
+    input:
+        RESULTS / "tables" / "{table}.parquet",
+    output:
+        report(
+            RESULTS / "csv" / "{table}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+    log:
+        RESULTS / "logs" / "csv" / "{table}.log",
+    group:
+        submitted_together("tables")
+    resources:
+        slot=1,
+        runtime=5,
+    params:
+        code=code("storage.artifacts"),
+    message:
+        "write {wildcards.table} as CSV"
+    script:
+        "../scripts/export_table.py"
