@@ -1,4 +1,7 @@
-"""The command ``advatlas``: what there is, what it would cost, and why jobs would run. Running is Snakemake's."""
+"""The command ``advatlas``: what there is, what it would cost, why jobs would run, and a look at results.
+
+Running is Snakemake's.
+"""
 
 from __future__ import annotations
 
@@ -61,6 +64,37 @@ def why(arguments: argparse.Namespace) -> int:
     return done.returncode
 
 
+def show(arguments: argparse.Namespace) -> int:
+    """Show a pair: examples made on a source, and what source and target say of them."""
+    from advatlas.results import open_study
+    from advatlas.terminal import show_pair
+
+    parts = Path(arguments.pair.removesuffix(".parquet")).parts
+    if len(parts) < 3:
+        raise AdvatlasError(f"{arguments.pair}: expected SETTING/SOURCE/TARGET, as the files below transfer/ are named")
+    setting, source, target = parts[-3:]
+    # The path of a pair's file names its study as well.
+    inside = len(parts) > 4 and parts[-4] == "transfer"
+    study = open_study(Path(*parts[:-4]) if inside else arguments.study)
+    if arguments.output is None:
+        show_pair(study, setting, source, target, arguments.count)
+    else:
+        figure = study.show_pair(setting, source, target, arguments.count)
+        figure.savefig(arguments.output, dpi=150, bbox_inches="tight")
+        print(arguments.output)
+    return 0
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """Say what differs between two runs, with intervals."""
+    from advatlas.comparison import compare as compare_studies
+    from advatlas.results import open_study
+
+    found = compare_studies(open_study(arguments.first), open_study(arguments.second))
+    print(found.describe(changed_only=not arguments.all))
+    return 0
+
+
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="advatlas", description=__doc__)
@@ -80,6 +114,19 @@ def main() -> int:
     reason.add_argument("targets", nargs="*", metavar="TARGET", help="file or rule (default: everything)")
     reason.add_argument("--config", nargs="+", metavar="KEY=VALUE", help="as Snakemake's: study=NAME, ...")
     reason.set_defaults(run=why)
+    showing = commands.add_parser("show", help="a pair in the terminal, or as a PNG", description=show.__doc__)
+    showing.add_argument("pair", metavar="PAIR", help="SETTING/SOURCE/TARGET, or the path of the pair's file")
+    showing.add_argument(
+        "--study", type=Path, default=Path("results/mnist_quick"), help="folder of results (default: %(default)s)"
+    )
+    showing.add_argument("--count", type=int, default=4, help="how many images (default: %(default)s)")
+    showing.add_argument("--output", type=Path, metavar="FILE", help="write a picture (PNG, SVG, PDF) instead")
+    showing.set_defaults(run=show)
+    comparing = commands.add_parser("compare", help="what differs between two runs", description=compare.__doc__)
+    comparing.add_argument("first", type=Path, help="folder of results, for instance results/mnist_quick")
+    comparing.add_argument("second", type=Path)
+    comparing.add_argument("--all", action="store_true", help="rows that do not differ as well")
+    comparing.set_defaults(run=compare)
     arguments = parser.parse_args()
     with one_line_errors():
         return int(arguments.run(arguments))

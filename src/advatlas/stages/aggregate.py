@@ -38,7 +38,8 @@ def models_table(cards: Sequence[Path], predictions: Sequence[Path], output: Pat
     """Write one row a model: complexity, accuracy and whether it was excluded (bendaya2020 Tables 1 and 2; su2018 Table 1).
 
     ``test_accuracy`` is measured: of a trained model on the test images, of a pretrained one on the study's candidates.
-    ``published_*`` stand in the papers' tables, NaN where nothing does.
+    ``published_*`` stand in the papers' tables, NaN where nothing does; ``folder`` is that of weights and card below
+    ``results/models``.
     """
     rows = []
     for path, said in zip(cards, predictions, strict=True):
@@ -48,6 +49,7 @@ def models_table(cards: Sequence[Path], predictions: Sequence[Path], output: Pat
         rows.append(
             {
                 "model": card["name"],
+                "folder": "/".join(path.parent.parts[-2:]),
                 "architecture": card["architecture"],
                 "family": card["family"],
                 "defense": card.get("defense", ""),
