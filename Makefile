@@ -4,7 +4,7 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 GPUS ?= $(shell nvidia-smi --list-gpus 2>/dev/null | wc -l)
 BIN := .venv/bin
 
-.PHONY: study test lint benchmarks clean
+.PHONY: study test lint docs benchmarks clean
 .DELETE_ON_ERROR:
 
 # Run the study named in config.yaml (mnist_quick). Another one, or several: make study STUDY="bendaya2020_mnist su2018"
@@ -23,6 +23,9 @@ lint: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/python tests/snakemake_lint.py
+
+docs: .venv/installed-dev
+	env NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 benchmarks: .venv/installed-dev
 	$(BIN)/python -m benchmarks.attacks
@@ -43,4 +46,4 @@ benchmarks: .venv/installed-dev
 	touch $@
 
 clean:
-	rm -rf .venv .snakemake
+	rm -rf .venv .snakemake site

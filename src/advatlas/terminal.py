@@ -12,7 +12,8 @@ from rich.text import Text
 from advatlas.figures.pair import chosen, said
 from advatlas.results import StudyResults
 
-WIDTH = 28
+# Of a picture, at most; and what the words beside three of them need.
+WIDTH, WORDS = 28, 26
 
 
 def picture(image: np.ndarray, width: int = WIDTH) -> Text:
@@ -45,8 +46,10 @@ def show_pair(
     names = {int(row["label"]): str(row["label_name"]) for _, row in study["examples"].iterrows()}
     shown = answers.drop_duplicates("image_id").set_index("image_id")
     table = Table(show_lines=False, box=None, padding=(0, 2, 1, 0))
-    for head in ("original", "perturbation, magnified", "adversarial", "says"):
-        table.add_column(head)
+    width = max(8, min(WIDTH, (console.width - WORDS) // 3 - 2))
+    for head in ("original", "perturbation", "adversarial"):
+        table.add_column(head, no_wrap=True, width=width)
+    table.add_column("answers")
     for place in chosen(made, count):
         row = made.table.iloc[place]
         clean, image = made.originals[place].numpy(), made.images[place].numpy()
@@ -58,5 +61,6 @@ def show_pair(
             words.append(f"{who}:\n")
             words.append(f"{text}\n\n", Style(color="red", bold=True) if wrong else Style())
         words.append(f"L∞ {row['linf']:.2g}, L2 {row['l2']:.2g}")
-        table.add_row(picture(clean), picture(0.5 + change / (2 * scale)), picture(image), words)
+        pictures = (picture(part, width) for part in (clean, 0.5 + change / (2 * scale), image))
+        table.add_row(*pictures, words)
     console.print(table)

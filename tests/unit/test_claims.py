@@ -430,6 +430,10 @@ def test_published_numbers_are_readable_and_known(paper):
     rows = read_published(ROOT / "resources" / "published" / f"{paper}.csv").to_dict("records")
     assert {"text", "picture"} <= {row["printed_in"] for row in rows} <= {"table", "text", "picture"}
     claims = {claim.name for claim in MODULES[paper].CLAIMS}
+    named = {row["model"] for row in rows if row["quantity"] == "parameters"}
+    if paper in groups() and named:
+        # Papers of pretrained models: every model of the group, by the name it has here.
+        assert named == set(groups()[paper]), named ^ set(groups()[paper])
     for row in rows:
         if row["printed_in"] == "picture":
             assert row["value"] == ""

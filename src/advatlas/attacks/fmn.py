@@ -38,8 +38,10 @@ def fmn(
         goal: :class:`Untargeted` or :class:`Targeted`.
         norm: the distance that is made small.
         steps: number of steps.
-        step_size, final_step_size: L2 length of the first and the last step (alpha), in between by a cosine.
-        shrink, final_shrink: share by which a ball changes in the first and the last step (gamma).
+        step_size: L2 length of the first step (alpha), from there by a cosine to the last.
+        final_step_size: that of the last.
+        shrink: share by which a ball changes in the first step (gamma).
+        final_shrink: that of the last.
 
     Costs ``steps`` forward and backward passes, a hundredth of C&W's or EAD's: the measure of how far these are from the
     best one can do. As long as no adversarial has been found the ball reaches to the boundary of the linearised

@@ -15,7 +15,9 @@ def macro_f1(labels: np.ndarray, predictions: np.ndarray, num_classes: int) -> f
     """Return the mean over classes of the harmonic mean of precision and recall.
 
     Args:
-        labels, predictions: int, N, in [0, num_classes).
+        labels: int, N, in [0, num_classes).
+        predictions: the same.
+        num_classes: K.
 
     Classes that are neither a label nor a prediction do not count, as in scikit-learn's ``f1_score(average="macro")``;
     NaN without images.

@@ -40,7 +40,8 @@ def wordnet_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     As NLTK's ``shortest_path_distance``, over hypernyms and instance hypernyms.
 
     Args:
-        first, second: classes, int N each, from 0 to 999.
+        first: classes, int N, from 0 to 999.
+        second: the same.
     """
     steps = _steps_up()
     return np.array([(steps[a] + steps[b]).min() for a, b in zip(first, second, strict=True)], dtype=np.int64)

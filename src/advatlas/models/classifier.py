@@ -23,7 +23,8 @@ class Classifier(nn.Module):
         family: the name under which figures and analyses group it.
         num_classes: K.
         input_size: C, H, W.
-        mean, std: per-channel normalisation of images in [0, 1].
+        mean: per channel, of images in [0, 1]; taken off before the network.
+        std: per channel; divided by.
         card: everything else that is known of the model.
         first_class: how many of the network's first outputs are left out: 1 where it has a background class.
     """
