@@ -70,7 +70,7 @@ if workflow.remote_exec:
         analyse,
         plot,
         write_report,
-        export_table,
+        export_tables,
 
 
 onstart:

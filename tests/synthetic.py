@@ -159,6 +159,8 @@ def page_tables(models: int = 18, settings: int = 30, images: int = 24, side: in
         for place in range(settings)
     ]
     tables = transfer_tables(table, chosen, images)
+    # Whatever is chosen on the page shows another matrix.
+    tables["transfer"]["count"] = rng.integers(0, images + 1, len(tables["transfer"]))
     out = table.loc[table["excluded"], "model"].tolist()
     for name in ("transfer", "success"):
         gone = tables[name]["source"].isin(out) | (tables[name]["target"].isin(out) if name == "transfer" else False)

@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file, save_file
 
-from tests.workflow.test_pipeline import Run
+from tests.workflow.running import Run
 
 STUDY = {
     "description": "small, to be disturbed",

@@ -7,7 +7,7 @@ import copy
 import pytest
 import yaml
 
-from tests.workflow.test_pipeline import Run
+from tests.workflow.running import Run
 
 pytestmark = pytest.mark.workflow
 

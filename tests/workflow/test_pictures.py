@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.workflow.test_pipeline import Run
+from tests.workflow.running import Run
 
 pytestmark = pytest.mark.workflow
 

@@ -39,18 +39,21 @@ rule write_report:
         "../scripts/write_report.py"
 
 
-rule export_table:
+rule export_tables:
     input:
-        RESULTS / "tables" / "{table}.parquet",
+        [RESULTS / "tables" / f"{name}.parquet" for name in CSV_TABLES],
     output:
-        report(
-            RESULTS / "csv" / "{table}.csv",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "{table}"},
-        ),
+        [
+            report(
+                RESULTS / "csv" / f"{name}.csv",
+                caption="../report/table.rst",
+                category="Tables",
+                labels={"table": name},
+            )
+            for name in CSV_TABLES
+        ],
     log:
-        RESULTS / "logs" / "csv" / "{table}.log",
+        RESULTS / "logs" / "csv.log",
     group:
         submitted_together("tables")
     resources:
@@ -59,6 +62,6 @@ rule export_table:
     params:
         code=code("storage.artifacts"),
     message:
-        "write {wildcards.table} as CSV"
+        "write the main tables as CSV"
     script:
-        "../scripts/export_table.py"
+        "../scripts/export_tables.py"
