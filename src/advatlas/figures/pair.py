@@ -11,16 +11,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from advatlas.figures import style
+from advatlas.stages.gallery import first_fooled
 
 if TYPE_CHECKING:
     from advatlas.results import AdversarialSet
 
 
 def chosen(made: AdversarialSet, count: int) -> np.ndarray:
-    """Return the places of the first examples that fool their source, of each class one; then of others."""
-    frame = made.table[["label", "success"]].assign(lost=~made.table["success"].astype(bool))
-    order = frame.sort_values("lost", kind="stable").drop_duplicates("label")
-    return order.index.to_numpy()[:count]
+    """Return the places of the examples that are shown, as on the study's page."""
+    return first_fooled(made.table["label"].to_numpy(), made.table["success"].to_numpy())[:count]
 
 
 def said(row: pd.Series, names: Mapping[int, str]) -> tuple[str, bool]:

@@ -32,21 +32,26 @@ ANSWERS = [
 ]
 
 
+def first_fooled(labels: np.ndarray, won: np.ndarray) -> np.ndarray:
+    """Return places of images of which each class has one: the first that fools its source, or where none does the first."""
+    frame = pd.DataFrame({"label": labels, "lost": ~np.asarray(won, dtype=bool)})
+    return frame.sort_values("lost", kind="stable").drop_duplicates("label").index.to_numpy()
+
+
 def shown(artifact: Artifact, files: int) -> np.ndarray:
-    """Return the places of the images that are shown of a source's adversarials: the first that fool it, of each class one.
+    """Return the places of the images that are shown of a source's adversarials.
 
     The same for the file of the adversarials and for the pairs made of it, which have their columns ``label`` and success.
 
     Args:
         files: how many settings and sources the study has.
     """
-    won = artifact.column("success" if artifact.metadata["kind"] == "adversarials" else "source_success")
-    frame = pd.DataFrame({"label": artifact.column("label"), "lost": ~won.astype(bool)})
-    if artifact.metadata["kind"] == "transfer":
-        fits = artifact.column("fit")
-        frame = frame[fits == fits[0]] if len(fits) else frame
-    order = frame.sort_values("lost", kind="stable").drop_duplicates("label")
-    return order.index.to_numpy()[: COUNT if files <= MANY else 1]
+    of_pair = artifact.metadata["kind"] == "transfer"
+    fits = artifact.column("fit") if of_pair else np.empty(0)
+    # A pair has all images once for each fit, the first fit first.
+    rows = slice(int((fits == fits[0]).sum()) if len(fits) else None)
+    won = artifact.column("source_success" if of_pair else "success")
+    return first_fooled(artifact.column("label")[rows], won[rows])[: COUNT if files <= MANY else 1]
 
 
 def gallery_table(
