@@ -189,19 +189,29 @@ class Workload:
         return time.perf_counter() - started
 
 
-def pairs_306(folder: Path) -> dict[str, Any]:
-    """306 pairs and the diagonal, 64 images each, warm and the loop: of narrow LeNets, which take 2 ms a pair, and of the
-    library's small networks, two or three of each."""
+def kinds(folder: Path, images: int) -> dict[str, Workload]:
+    """Return the same number of pairs of narrow LeNets, which take 2 ms for 64 images, and of the library's small networks,
+    two or three of each architecture at full width."""
     fitting = tuple(name for name, network in ARCHITECTURES.items() if network.min_size <= 28)
+    return {
+        "narrow LeNets": Workload(folder, images=images),
+        "small networks": Workload(folder, images=images, width=1.0, architectures=fitting),
+    }
+
+
+def against_the_loop(folder: Path, images: int) -> dict[str, Any]:
+    """Measure loop and pipeline for both kinds of networks."""
     measured = {}
-    for name, work in {
-        "narrow LeNets": Workload(folder),
-        "small networks": Workload(folder, width=1.0, architectures=fitting),
-    }.items():
+    for name, work in kinds(folder, images).items():
         work.prepare()
         loop, warm = work.loop(), work.stage()
-        measured[name] = {"pairs": work.pairs, "images": 64, "loop": loop, "warm": warm, "ratio": warm / loop}
+        measured[name] = {"pairs": work.pairs, "images": images, "loop": loop, "warm": warm, "ratio": warm / loop}
     return measured
+
+
+def pairs_306(folder: Path) -> dict[str, Any]:
+    """306 pairs and the diagonal, 64 images each, warm and the loop."""
+    return against_the_loop(folder, 64)
 
 
 def pairs_306_cold(folder: Path) -> dict[str, Any]:
@@ -213,14 +223,8 @@ def pairs_306_cold(folder: Path) -> dict[str, Any]:
 
 
 def pairs_1000_images(folder: Path) -> dict[str, Any]:
-    """The same with 1,000 images a pair, of these LeNets and of wide ones, which take some forty times as long."""
-    measured = {}
-    for width in (0.5, 3.0):
-        work = Workload(folder, images=1000, width=width)
-        work.prepare()
-        loop, warm = work.loop(), work.stage()
-        measured[f"width {width:g}"] = {"pairs": work.pairs, "loop": loop, "warm": warm, "ratio": warm / loop}
-    return measured
+    """The same with 1,000 images a pair."""
+    return against_the_loop(folder, 1000)
 
 
 def nothing_to_do(folder: Path) -> dict[str, Any]:
@@ -237,7 +241,7 @@ def nothing_to_do(folder: Path) -> dict[str, Any]:
 
 def one_source(folder: Path) -> dict[str, Any]:
     """One source of 18 gets other adversarials: which jobs run, and how long that takes beside the whole stage."""
-    work = Workload(folder, images=1000, width=3.0)
+    work = kinds(folder, 1000)["small networks"]
     full = work.stage()
     (changed,) = (work.results / "adversarials").rglob("network007.parquet")
     artifact = read_artifact(changed, "adversarials")

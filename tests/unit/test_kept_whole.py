@@ -15,6 +15,7 @@ from advatlas.attacks import ATTACKS, Untargeted
 from advatlas.attacks.attack import run_attack
 from advatlas.errors import DamagedFileError
 from advatlas.failures import Failures
+from advatlas.metrics.clever_sampling import Sampling, collect_maxima
 from advatlas.models.classifier import predict_logits
 from advatlas.models.zoo import save_model
 from advatlas.progress import silent
@@ -107,6 +108,18 @@ def test_short_memory_halves_the_batch_of_an_attack(lenet, correct_digits):
     parts = run_attack(ATTACKS["fgsm"], hungry, images, Untargeted(labels), parameters)
     assert torch.equal(whole.success, parts.success)
     assert (whole.images - parts.images).abs().max() < 1e-6
+
+
+def test_short_memory_halves_the_batch_of_clever(lenet, correct_digits):
+    images, labels = (part[:3] for part in correct_digits)
+    targets = ((labels + 1) % 10).unsqueeze(1)
+    sampling = Sampling(blocks=2, block_size=32)
+    whole = collect_maxima(lenet, images, labels, targets, sampling, batch_size=64)
+    hungry = Hungry(lenet, 20, SHORT[0])
+    parts = collect_maxima(hungry, images, labels, targets, sampling, batch_size=64)
+    assert max(hungry.sizes) == 64
+    for norm, values in whole.values.items():
+        assert torch.allclose(values, parts.values[norm], rtol=1e-4)
 
 
 def test_other_errors_and_single_images_are_not_tried_again(lenet, correct_digits):

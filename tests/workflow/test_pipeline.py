@@ -98,7 +98,15 @@ def test_a_deleted_pair_is_one_job_and_what_hangs_on_it(copy):
     (copy.results / "transfer" / "fgsm-epsilon0.1" / "lenet_msra" / "lenet_xavier.parquet").unlink()
     before = copy.bytes_of_tables()
     planned = copy.planned()
-    assert planned == {"evaluate_transfer": 1, "aggregate_transfer": 1, "aggregate_cost": 1, "analyse": 4, "plot": 5}
+    assert planned == {
+        "evaluate_transfer": 1,
+        "aggregate_transfer": 1,
+        "aggregate_cost": 1,
+        "analyse": 6,
+        "plot": 5,
+        "write_report": 1,
+        "export_tables": 1,
+    }
     copy.snakemake()
     assert copy.bytes_of_tables() == before
 
@@ -118,6 +126,8 @@ def test_a_changed_setting_reruns_its_own_jobs(copy):
         "aggregate_cost",
         "analyse",
         "plot",
+        "write_report",
+        "export_tables",
     }
     done = copy.snakemake()
     assert "fgsm-epsilon0.1" not in re.sub(r"(?s)mine: .*", "", done)
@@ -133,9 +143,9 @@ def test_an_added_setting_reruns_no_other(copy):
     assert "train_model" not in planned
 
 
-def test_a_changed_description_reruns_nothing(copy):
+def test_a_changed_description_reruns_the_page_alone(copy):
     copy.write({**STUDY, "description": "other words"}, batch_size=64)
-    assert copy.planned() == {}
+    assert copy.planned() == {"write_report": 1}
 
 
 def test_cold_and_warm_evaluation_give_the_same_bytes(copy):
@@ -279,7 +289,7 @@ class Elsewhere(Run):
 
 def test_an_edit_reruns_what_it_changes_and_nothing_else(copy, tmp_path):
     project = tmp_path / "project"
-    for name in ("src", "workflow", "studies", "profiles"):
+    for name in ("src", "workflow", "studies", "profiles", "resources"):
         shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "Snakefile", project)
     run = Elsewhere(copy.folder, project)
@@ -296,8 +306,9 @@ def test_an_edit_reruns_what_it_changes_and_nothing_else(copy, tmp_path):
     assert all("/one_pixel/" in line for line in shown)
     assert not [line for line in lines if line.startswith(("train_model", "predict ", "select_images"))]
 
-    (line,) = run.edited("figures/complexity.py", "CONSTANT = 1\n")
-    assert line.startswith("plot results/mine/figures/complexity.png: the library code")
+    drawn, page = run.edited("figures/complexity.py", "CONSTANT = 1\n")
+    assert drawn.startswith("plot results/mine/figures/complexity.png: the library code")
+    assert page.startswith("write_report results/mine/report.html: ")
 
     lines = run.edited("stages/evaluate.py", "CONSTANT = 1\n")
     assert not [line for line in lines if line.startswith("generate_adversarials")]

@@ -26,6 +26,7 @@ from advatlas.attacks.goal import Untargeted
 from advatlas.attacks.red_flags import check_logits
 from advatlas.attacks.streams import Streams
 from advatlas.errors import AdvatlasError
+from advatlas.models.memory import smaller_batch
 from advatlas.progress import Progress, silent
 from advatlas.storage.atomic import atomic_path
 
@@ -189,7 +190,7 @@ def _block(
             parts.append((images[image] + offsets).clamp(0, 1))
             owners.append(torch.full((size,), image, device=images.device))
         owner = torch.cat(owners)
-        for place, norms in enumerate(_gradient_norms(classifier, torch.cat(parts), labels[owner], targets[owner])):
+        for place, norms in enumerate(_norms_in_parts(classifier, torch.cat(parts), labels[owner], targets[owner])):
             for norm, value in norms.items():
                 maxima[norm][:, place].scatter_reduce_(0, owner, value, "amax")
     return maxima
@@ -217,6 +218,19 @@ def _draw(shape: torch.Size, device: torch.device, sampling: Sampling, key: tupl
     if sampling.radial == "ball":
         distance = distance ** (1 / math.prod(shape))
     return sampling.radius * distance * direction
+
+
+def _norms_in_parts(classifier: nn.Module, points: Tensor, labels: Tensor, targets: Tensor) -> list[dict[str, Tensor]]:
+    """Return the gradient norms of points, in two halves where memory is too short for all of them at once."""
+    try:
+        return _gradient_norms(classifier, points, labels, targets)
+    except (RuntimeError, MemoryError) as error:
+        size = smaller_batch(error, len(points))
+    first, second = (
+        _norms_in_parts(classifier, points[part].detach(), labels[part], targets[part])
+        for part in (slice(0, size), slice(size, None))
+    )
+    return [{norm: torch.cat([a[norm], b[norm]]) for norm in a} for a, b in zip(first, second, strict=True)]
 
 
 def _gradient_norms(classifier: nn.Module, points: Tensor, labels: Tensor, targets: Tensor) -> list[dict[str, Tensor]]:
