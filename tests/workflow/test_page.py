@@ -23,6 +23,7 @@ from advatlas.analyses import ANALYSES
 from advatlas.claims.claim import FAILS, HOLDS
 from advatlas.comparison import compare, newcombe
 from advatlas.errors import AdvatlasError
+from advatlas.metrics.intervals import wilson
 from advatlas.report.page import LIMIT, About, write_page
 from advatlas.results import open_study
 from tests.conftest import ROOT
@@ -154,7 +155,9 @@ def test_a_clicked_cell_shows_its_images(real, browser):
     assert opened.run("document.getElementById('pair').open")
     names = opened.run("[...document.querySelectorAll('#matrix-table tbody th')].slice(0, 2).map(e => e.innerText)")
     assert opened.page.locator("#pair-title").inner_text() == f"{names[0]} → {names[1]}"
-    assert re.search(r"\d+\.\d% \[.*\], \d+ of \d+", opened.page.locator("#pair-rates").inner_text())
+    said = re.search(r"\[([\d.]+)%, ([\d.]+)%\], (\d+) of (\d+)", opened.page.locator("#pair-rates").inner_text())
+    low, high = wilson(int(said[3]), int(said[4]))
+    assert (float(said[1]), float(said[2])) == pytest.approx((100 * float(low), 100 * float(high)), abs=0.051)
     opened.page.wait_for_function("[...document.querySelectorAll('#pair-images img')].every(i => i.complete)")
     widths = opened.run("[...document.querySelectorAll('#pair-images img')].map(i => i.naturalWidth)")
     assert len(widths) >= 3

@@ -35,8 +35,13 @@ def _robustness(tables: Tables) -> Finding | None:
     """Return which model is fooled least and most, by the untargeted setting in which models differ most."""
     success = tables["success"]
     success = success[(success["goal"] == "untargeted") & (success["n"] > 0)]
-    if success["source"].nunique() < 2:
+    if not len(success):
         return None
+    if success["source"].nunique() < 2:
+        most = success.sort_values("rate", kind="stable").iloc[-1]
+        share = _share(most["rate"], most["low"], most["high"])
+        text = f"{style.setting_title(most)} fools {most['source']} on {share} of {most['n']:.0f} images, more than others."
+        return Finding("Robustness.", text)
     spread = success.groupby("setting", sort=False)["rate"].agg(lambda rates: rates.max() - rates.min())
     rows = success[success["setting"] == spread.idxmax()]
     rows = rows.sort_values("rate", kind="stable")
