@@ -14,8 +14,9 @@ study: .venv/installed
 		$(BIN)/snakemake --cores $(CORES) $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS)) --config study=$$study; \
 	done
 
+# One worker more than cores: the test on a real SLURM, and real runs, wait as much as they compute.
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $$(( $(CORES) + 1 )) --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -40,7 +40,7 @@ STUDY = {
         {"attack": "one_pixel", "population": 8, "generations": 2},
     ],
 }
-SETTINGS = ["fgsm-epsilon0.1", "fgsm-epsilon0.2", "i_fgsm-untargeted", "i_fgsm-random", "one_pixel"]
+SETTINGS = ["fgsm-epsilon0.1", "fgsm-epsilon0.2", "i_fgsm", "i_fgsm-random", "one_pixel"]
 MODELS = ["lenet_msra", "lenet_xavier", "lenet_never"]
 REPRODUCED = [
     "models", "predictions", "training", "success", "transfer", "outcomes", "examples",

@@ -116,8 +116,8 @@ def test_a_changed_setting_reruns_its_own_jobs(copy):
     study["attacks"][1]["steps"] = 6
     copy.write(study)
     planned = copy.planned()
-    assert planned["generate_adversarials"] == 3
-    assert planned["evaluate_transfer"] == 9
+    assert planned["generate_adversarials"] == 6  # untargeted and random
+    assert planned["evaluate_transfer"] == 18
     assert set(planned) == {
         "generate_adversarials",
         "evaluate_transfer",
@@ -293,9 +293,11 @@ def test_an_edit_reruns_what_it_changes_and_nothing_else(copy, tmp_path):
         shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "Snakefile", project)
     run = Elsewhere(copy.folder, project)
-    assert run.why() == []
-    assert run.edited("attacks/one_pixel.py", "# a comment\n") == []
-    assert run.edited("attacks/__init__.py", "# a comment\n") == []
+    # The papers' numbers and the page's template lie elsewhere now; nothing else hangs on where the project is.
+    moved = run.why()
+    assert {line.split(" ")[0] for line in moved} <= {"analyse", "write_report", "export_tables"}
+    assert run.edited("attacks/one_pixel.py", "# a comment\n") == moved
+    assert run.edited("attacks/__init__.py", "# a comment\n") == moved
 
     lines = run.edited("attacks/one_pixel.py", "CONSTANT = 1\n")
     crafted = [line for line in lines if line.startswith("generate_adversarials")]
@@ -306,9 +308,11 @@ def test_an_edit_reruns_what_it_changes_and_nothing_else(copy, tmp_path):
     assert all("/one_pixel/" in line for line in shown)
     assert not [line for line in lines if line.startswith(("train_model", "predict ", "select_images"))]
 
-    drawn, page = run.edited("figures/complexity.py", "CONSTANT = 1\n")
+    lines = [
+        line for line in run.edited("figures/complexity.py", "CONSTANT = 1\n") if not line.startswith("write_report")
+    ]
+    (drawn,) = set(lines) - set(moved)
     assert drawn.startswith("plot results/mine/figures/complexity.png: the library code")
-    assert page.startswith("write_report results/mine/report.html: ")
 
     lines = run.edited("stages/evaluate.py", "CONSTANT = 1\n")
     assert not [line for line in lines if line.startswith("generate_adversarials")]
