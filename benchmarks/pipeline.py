@@ -47,6 +47,7 @@ from advatlas.storage.tensors import tensor_column
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).parent / "results" / "pipeline.json"
+PICTURE = ROOT / "docs" / "gallery" / "pipeline_linear.png"
 CORES = os.cpu_count() or 1
 EPSILONS = [round(0.02 * step, 2) for step in range(1, 11)]
 
@@ -317,7 +318,7 @@ def draw(rows: pd.DataFrame) -> None:
     axes[0].set(xlabel="pairs (64 images each)", ylabel="seconds of the stage", xlim=(0, None), ylim=(0, None))
     axes[1].set(xlabel=f"images a pair ({part['pairs'].iloc[0]} pairs)", xlim=(0, None))
     axes[0].legend()
-    figure.savefig(RESULTS.with_name("pipeline_linear.png"), dpi=120)
+    figure.savefig(PICTURE, dpi=120)
 
 
 CASES: dict[str, Callable[[Path], dict[str, Any]]] = {
