@@ -89,7 +89,7 @@ class Failures(logging.Handler):
 
 def _failure(job: dict[str, Any]) -> Failure:
     logs = [str(path) for path in job.get("log") or [] if Path(str(path)).is_file()]
-    reason = "no word in its log: it was killed, by somebody or for want of memory"
+    reason = "no word in its log: it was killed, by somebody or for want of memory, or the disk is full"
     for log in reversed(logs):  # the job's own, which is the first, has the last word
         lines = [line.strip() for line in Path(log).read_text(errors="replace").splitlines() if line.strip()]
         said = [line for line in lines if line.startswith("advatlas:")]

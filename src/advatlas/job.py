@@ -6,7 +6,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -36,17 +36,36 @@ def job(name: str, log: Path | str) -> Iterator[Job]:
     shows when a job fails.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "w", encoding="utf-8", buffering=1) as stream, redirect_stdout(stream):
+    with _log(log) as stream, redirect_stdout(stream):
         for told in (stream, sys.stderr):
             logging.getLogger("advatlas").addHandler(logging.StreamHandler(told))
         try:
             yield Job(name, stream)
         except AdvatlasError as error:
-            print(f"advatlas: {error}", file=stream)
+            _tell(stream, f"advatlas: {error}")
             raise SystemExit(1) from None
         except Exception:
-            traceback.print_exc(file=stream)
+            _tell(stream, traceback.format_exc())
             raise SystemExit(1) from None
+
+
+@contextmanager
+def _log(path: Path | str) -> Iterator[TextIO]:
+    """Open a log; that a full disk cannot take its last words is no error of its own."""
+    stream = open(path, "w", encoding="utf-8", buffering=1)  # noqa: SIM115 (closed below)
+    try:
+        yield stream
+    finally:
+        with suppress(OSError):
+            stream.close()
+
+
+def _tell(stream: TextIO, text: str) -> None:
+    """Write to the log; to the terminal where the disk is full."""
+    try:
+        print(text, file=stream)
+    except OSError:
+        print(text, file=sys.stderr)
 
 
 def weights_dir(config: Mapping[str, Any]) -> Path | None:
